@@ -85,6 +85,8 @@ create table journal_positions (
     position    bigint not null,
     updated_at  timestamptz not null default now()
 );
+comment on table journal_positions is
+    'Where reading resumes: before this byte every row is part of a stored call.';
 
 create table journal_quarantine (
     id          bigint generated always as identity primary key,
@@ -139,12 +141,20 @@ create table calls (
     changed_at             timestamptz not null default clock_timestamp()
 );
 create index calls_by_time on calls (account_id, started_at desc, id desc);
-create index calls_by_extension on calls (account_id, extension, started_at desc, id desc)
-    where extension is not null;
-create index calls_by_answered_by on calls (account_id, answered_by, started_at desc, id desc)
-    where answered_by is not null;
-create index calls_by_customer on calls (customer_number_id, started_at desc, id desc);
+create index calls_by_from on calls (from_number_id, started_at desc, id desc);
+create index calls_by_to on calls (to_number_id, started_at desc, id desc);
 create index calls_by_change on calls (account_id, changed_at, id);
+
+-- Every extension that had a part in a call (called, was tried, answered), so that an extension's
+-- page is read in order from one index.
+create table call_extensions (
+    account_id  bigint not null,
+    extension   text not null,
+    started_at  timestamptz not null,
+    call        bigint not null references calls on delete cascade,
+    primary key (account_id, extension, started_at, call)
+);
+create index call_extensions_of_call on call_extensions (call);
 
 create table legs (
     call        bigint not null references calls on delete cascade,

@@ -1,0 +1,333 @@
+"""A call record from the journal's rows: a pure function, run again whenever a row comes late.
+
+The rules are the contract of docs/journal.md. Read `build_call` from top to bottom: that is the
+way of a record.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from callctl.core.calls.attempts import Window, assign_called, build_attempts, find_windows
+from callctl.core.calls.channels import Channel, callctl_rows, fold_channels
+from callctl.core.calls.events import CelEvent, unique_key
+from callctl.core.calls.inventory import TRUNK_CONTEXTS, Inventory
+from callctl.core.calls.record import (
+    Attempt,
+    CallRecord,
+    CallRecording,
+    Completeness,
+    Disposition,
+    Leg,
+)
+from callctl.core.calls.text import clean_name, clean_number
+from callctl.core.outcomes import AttemptResult
+from callctl.core.routing.encoding import decode_why
+from callctl.core.routing.plan import Direction
+
+LATE_US = 2_000_000
+"""Rows that stand further than this from their place in time were late."""
+
+Attempts = list[tuple[Attempt, Channel | None]]
+
+
+def build_call(
+    events: Sequence[CelEvent], inventory: Inventory, *, damaged: bool = False
+) -> CallRecord | None:
+    """The one record of the call that `events` (all of one group, any order) are the rows of.
+
+    `damaged`: rows were found broken nearby. None when the rows show no device at all (an inner
+    channel by itself). Never raises on any rows.
+    """
+    rows, repaired = order_rows(events)
+    channels = fold_channels(rows)
+    caller = find_caller(channels)
+    if caller is None:
+        return None
+    others = [c for c in channels.values() if c is not caller]
+    windows = find_windows(channels.values(), inventory)
+    called = [c for c in others if not c.inner and not c.own_linkedid]
+    orphans = assign_called(windows, called)
+    attempts = build_attempts(windows, orphans, channels, inventory)
+    answered_us = find_answer(caller, others)
+    route = first_route(channels.values())
+    direction = find_direction(caller, windows, inventory, route)
+    disposition = find_disposition(caller, attempts, windows, answered_us)
+    parties = find_parties(caller, others, attempts, inventory, answered_us is not None)
+    ended_us = max((c.hangup_us or c.last_us) for c in channels.values())
+    from_number, from_name = caller_identity(caller, inventory)
+    return CallRecord(
+        call_id=min((c.uniqueid for c in channels.values()), key=unique_key),
+        linkedids=tuple(sorted({e.linkedid for e in rows}, key=unique_key)),
+        direction=direction,
+        from_number=from_number,
+        from_name=from_name,
+        extension=None if is_outside(caller, inventory) else inventory.extension(caller.endpoint),
+        to_number=first_dialled(caller, windows),
+        answered_by=parties.answered_by,
+        destination_number=parties.destination,
+        started_us=caller.started_us,
+        answered_us=answered_us,
+        ended_us=max(ended_us, caller.started_us),
+        disposition=disposition,
+        attempts=tuple(a for a, _ in attempts),
+        legs=tuple(
+            build_leg(c, caller, from_number, attempts, inventory) for c in channels.values()
+        ),
+        recordings=find_recordings(channels.values()),
+        completeness=find_completeness(channels.values(), repaired or damaged),
+        account_id=int(route["account"]) if route.get("account", "").isdecimal() else None,
+        did=route.get("did") or None,
+        route=route.get("route") or None,
+        plan_id=route.get("plan") or None,
+        trunk=find_trunk(caller, attempts, inventory),
+        why=decode_why(route.get("why", "")),
+    )
+
+
+def order_rows(events: Sequence[CelEvent]) -> tuple[list[CelEvent], bool]:
+    """Rows once each in the file's order, and whether they had to be mended.
+
+    File order is the order of Asterisk's one queue, so it counts; time is the wall clock's and may
+    jump. Only when a channel's own rows stand in an impossible order is the file out of order, and
+    then time is the better witness.
+    """
+    unique: dict[tuple[object, ...], CelEvent] = {}
+    for event in sorted(events, key=lambda e: e.position):
+        same = (event.type, event.time_us, event.uniqueid, event.linkedid, event.extra)
+        unique.setdefault((*same, event.app_data, event.peer), event)
+    rows = list(unique.values())
+    doubled = len(rows) < len(events)
+    shuffled = _out_of_order(rows)
+    if shuffled:
+        rows.sort(key=lambda e: (e.time_us, _SAME_TIME_RANK.get(e.type, 1), e.position))
+    return rows, doubled or shuffled
+
+
+_SAME_TIME_RANK = {"CHAN_START": 0, "HANGUP": 2, "CHAN_END": 3, "LINKEDID_END": 4}
+
+
+def _out_of_order(rows: Sequence[CelEvent]) -> bool:
+    ended: set[str] = set()
+    seen: set[str] = set()
+    latest = 0
+    for event in rows:
+        if event.type == "CHAN_START" and event.uniqueid in seen:
+            return True
+        if event.uniqueid in ended and event.type != "LINKEDID_END":
+            return True
+        if event.time_us < latest - LATE_US:
+            return True
+        latest = max(latest, event.time_us)
+        seen.add(event.uniqueid)
+        if event.type == "CHAN_END":
+            ended.add(event.uniqueid)
+    return False
+
+
+def find_caller(channels: dict[str, Channel]) -> Channel | None:
+    """The channel the call began with: the smallest uniqueid that is a device's."""
+    devices = [c for c in channels.values() if not c.inner]
+    return min(devices, key=lambda c: c.key, default=None)
+
+
+def is_outside(caller: Channel, inventory: Inventory) -> bool:
+    """Whether the call came in from outside: by the channel, never by the caller's words."""
+    return inventory.is_trunk(caller.endpoint) or caller.first.context in TRUNK_CONTEXTS
+
+
+def caller_identity(caller: Channel, inventory: Inventory) -> tuple[str | None, str | None]:
+    """(number, name) of the caller as presented at the start; withheld ones are None."""
+    number = clean_number(caller.first.cid_num)
+    if number is None and not is_outside(caller, inventory):
+        number = inventory.extension(caller.endpoint)
+    return number, clean_name(caller.first.cid_name)
+
+
+def first_dialled(caller: Channel, windows: Sequence[Window]) -> str | None:
+    """What was dialled first: of the caller's first row, else (click-to-call) of its first Dial."""
+    events = [caller.first, *(w.opened for w in windows if w.dialler is caller)]
+    events += [w.opened for w in windows]
+    for event in events:
+        if event.exten not in ("", "s", "h", "failed"):
+            return clean_number(event.exten, keep=True)
+    return None
+
+
+def first_route(channels: Iterable[Channel]) -> dict[str, str]:
+    """The fields of the call's first CALLCTL_ROUTE row; empty in a journal without ours."""
+    rows = [row for c in channels for row in callctl_rows(c, "CALLCTL_ROUTE")]
+    rows.sort(key=lambda r: (r[0].time_us, r[0].position))
+    return rows[0][1] if rows else {}
+
+
+def find_direction(
+    caller: Channel, windows: Sequence[Window], inventory: Inventory, route: dict[str, str]
+) -> Direction:
+    """Direction of the call as it began (R001-08)."""
+    if is_outside(caller, inventory):
+        return Direction.INBOUND
+    if route.get("direction") in ("outbound", "internal"):
+        return Direction(route["direction"])
+    first = next((w for w in windows if w.dialler is caller), windows[0] if windows else None)
+    if first is not None and any(inventory.is_trunk(t.endpoint) for t in first.targets):
+        return Direction.OUTBOUND
+    return Direction.INTERNAL
+
+
+def find_answer(caller: Channel, others: Sequence[Channel]) -> int | None:
+    """When the caller was first bridged to somebody; hold and parking are no conversation."""
+    own = min((s.entered_us for s in caller.talks), default=None)
+    if own is not None:
+        return own
+    # The caller's own row may be lost; whoever met it in a bridge names it as the peer.
+    met = [
+        e.time_us
+        for c in others
+        for e in c.events
+        if e.type == "BRIDGE_ENTER"
+        and caller.name in e.peer.split(",")
+        and any(s.talking and s.entered_us == e.time_us for s in c.stays)
+    ]
+    return min(met, default=None)
+
+
+_BEST_FIRST = (
+    (
+        Disposition.NO_ANSWER,
+        {
+            AttemptResult.NOANSWER,
+            AttemptResult.CANCEL,
+            AttemptResult.FORWARD,
+            AttemptResult.ANSWERED_ELSEWHERE,
+            AttemptResult.PICKUP,
+            AttemptResult.ANSWER,
+        },
+    ),
+    (Disposition.BUSY, {AttemptResult.BUSY}),
+    (Disposition.REJECTED, {AttemptResult.REJECTED}),
+    (Disposition.FAILED, {AttemptResult.UNAVAILABLE}),
+)
+
+
+def find_disposition(
+    caller: Channel, attempts: Attempts, windows: Sequence[Window], answered_us: int | None
+) -> Disposition:
+    """How the call ended for the caller (docs/journal.md, disposition)."""
+    if answered_us is not None:
+        return Disposition.ANSWERED
+    if caller.ended_us is None:
+        return Disposition.UNKNOWN
+    if caller.left_by_itself or any(
+        w.dialstatus == "CANCEL" for w in windows if w.dialler is caller
+    ):
+        return Disposition.CANCELLED
+    results = {a.result for a, _ in attempts}
+    for disposition, covered in _BEST_FIRST:
+        if results & covered:
+            return disposition
+    if windows:
+        return Disposition.FAILED
+    # Nobody was to be tried: refused by a rule, unless an announcement took the call first.
+    return Disposition.REJECTED if caller.answered_us is None else Disposition.NO_ANSWER
+
+
+@dataclass(frozen=True, slots=True)
+class Parties:
+    answered_by: str | None
+    destination: str | None
+
+
+SAME_END_US = 500_000
+"""Parties whose last conversation ended within this of each other ended it together."""
+
+
+def find_parties(
+    caller: Channel,
+    others: Sequence[Channel],
+    attempts: Attempts,
+    inventory: Inventory,
+    answered: bool,
+) -> Parties:
+    """Who answered first, and who had the call at its end (after transfers, pickup, parking)."""
+    if not answered:
+        return Parties(None, _label(attempts[-1][0]) if attempts else None)
+    talkers = sorted((c for c in others if not c.inner and c.talks), key=_first_talk)
+    if not talkers:
+        return Parties(None, None)
+    numbers = {id(c): a.number for a, c in attempts if c is not None}
+    bridges = {s.bridge for s in caller.talks}
+    first = next((c for c in talkers if bridges & {s.bridge for s in c.talks}), talkers[0])
+    last_end = max(_last_talk(c) for c in talkers)
+    final = [c for c in talkers if _last_talk(c) >= last_end - SAME_END_US][-1]
+    return Parties(
+        inventory.extension(first.endpoint),
+        numbers.get(id(final)) or inventory.extension(final.endpoint) or _dialled_by(final),
+    )
+
+
+def _label(attempt: Attempt) -> str | None:
+    return attempt.number or attempt.extension
+
+
+def _dialled_by(channel: Channel) -> str | None:
+    return clean_number(channel.first.cid_num)
+
+
+def _first_talk(channel: Channel) -> int:
+    return min(s.entered_us for s in channel.talks)
+
+
+def _last_talk(channel: Channel) -> int:
+    ends = [s.exited_us if s.exited_us is not None else channel.last_us for s in channel.talks]
+    return max(ends)
+
+
+def find_trunk(caller: Channel, attempts: Attempts, inventory: Inventory) -> str | None:
+    """The trunk the call came in by, or the last one it was sent out by."""
+    used = [c.endpoint for _, c in attempts if c is not None and inventory.is_trunk(c.endpoint)]
+    endpoint = caller.endpoint if inventory.is_trunk(caller.endpoint) else (used or [None])[-1]
+    return endpoint.partition("/")[2] if endpoint else None
+
+
+def build_leg(
+    channel: Channel,
+    caller: Channel,
+    from_number: str | None,
+    attempts: Attempts,
+    inventory: Inventory,
+) -> Leg:
+    number = next((a.number for a, c in attempts if c is channel), None)
+    if channel is caller and inventory.is_trunk(channel.endpoint):
+        number = from_number
+    return Leg(
+        uniqueid=channel.uniqueid,
+        channel=channel.name,
+        endpoint=channel.endpoint,
+        extension=inventory.extension(channel.endpoint),
+        number=number,
+        started_us=channel.started_us,
+        answered_us=channel.answered_us,
+        ended_us=channel.ended_us,
+        cause=channel.cause,
+    )
+
+
+def find_recordings(channels: Iterable[Channel]) -> tuple[CallRecording, ...]:
+    """Files named by CALLCTL_RECORDING rows; a name that could leave the directory is no file."""
+    found: dict[str, int] = {}
+    for channel in channels:
+        for event, fields in callctl_rows(channel, "CALLCTL_RECORDING"):
+            name = fields.get("file", "")
+            if name and "/" not in name and not name.startswith("."):
+                found.setdefault(name, event.time_us)
+    return tuple(CallRecording(n, t) for n, t in sorted(found.items(), key=lambda i: i[1]))
+
+
+def find_completeness(channels: Iterable[Channel], repaired: bool) -> Completeness:
+    """`truncated` when a channel's end is missing; `repaired` when a single row of it is."""
+    for channel in channels:
+        if channel.ended_us is None:
+            return Completeness.TRUNCATED
+        if not channel.has_start or not channel.has_end:
+            repaired = True
+    return Completeness.REPAIRED if repaired else Completeness.COMPLETE

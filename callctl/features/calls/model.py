@@ -1,0 +1,143 @@
+"""What the API and the console say of calls: one declaration for JSON, OpenAPI and filters."""
+
+from dataclasses import dataclass
+from datetime import datetime, time
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+DirectionName = Literal["inbound", "outbound", "internal"]
+DispositionName = Literal[
+    "ANSWERED", "CANCELLED", "NO_ANSWER", "BUSY", "REJECTED", "FAILED", "UNKNOWN"
+]
+CompletenessName = Literal["complete", "repaired", "truncated"]
+Seconds = Annotated[float, Meta(ge=0)]
+Instant = Annotated[
+    datetime, Meta(tz=True, description="RFC 3339 with an offset, as 2026-11-22T08:00:00+01:00")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class CallScope:
+    """Whose calls may be seen: an account's, all of them or only those of some extensions.
+
+    Every query takes one; there is no default (R002-27).
+    """
+
+    account_id: int
+    extensions: tuple[str, ...] | None = None
+
+
+class CallFilters(Struct, frozen=True, forbid_unknown_fields=True):
+    """Filters of the call list. All that are given must hold; periods are half open.
+
+    `extension` finds calls that it placed, answered or was tried in. `number` is any part of the
+    caller's, the dialled or the final number. `time_since` and `time_until` are times of day in
+    the account's zone; a later start than end runs over midnight.
+    """
+
+    since: Instant | None = None
+    until: Instant | None = None
+    time_since: time | None = None
+    time_until: time | None = None
+    changed_since: Instant | None = None
+    direction: DirectionName | None = None
+    disposition: DispositionName | None = None
+    missed: bool | None = None
+    completeness: CompletenessName | None = None
+    extension: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
+    number: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
+    has_recording: bool | None = None
+    min_talk: Seconds | None = None
+    max_talk: Seconds | None = None
+    sort: Literal["-started_at", "started_at", "changed_at"] = "-started_at"
+    limit: Annotated[int, Meta(ge=1, le=500)] = 50
+    cursor: Annotated[str, Meta(max_length=200)] | None = None
+
+
+class CallSummary(Struct, frozen=True):
+    """One line of the history. `from` and `to` are the parties at the start (R001-10)."""
+
+    id: int
+    call_id: str
+    direction: DirectionName
+    disposition: DispositionName
+    missed: bool
+    from_number: str | None
+    from_name: str | None
+    to_number: str | None
+    customer_number: str | None
+    extension: str | None
+    answered_by: str | None
+    destination_number: str | None
+    tried: list[str]
+    started_at: datetime
+    answered_at: datetime | None
+    ended_at: datetime
+    wait_seconds: float
+    talk_seconds: float
+    total_seconds: float
+    has_recording: bool
+    completeness: CompletenessName
+    trunk: str | None
+    did: str | None
+    route: str | None
+    changed_at: datetime
+
+
+class AttemptView(Struct, frozen=True):
+    """One party that was tried."""
+
+    extension: str | None
+    number: str | None
+    endpoint: str | None
+    started_at: datetime
+    seconds: float
+    result: str
+    cause: int
+
+
+class LegView(Struct, frozen=True):
+    """One channel."""
+
+    channel: str
+    uniqueid: str
+    endpoint: str | None
+    extension: str | None
+    number: str | None
+    started_at: datetime
+    answered_at: datetime | None
+    ended_at: datetime | None
+    cause: int | None
+
+
+class RecordingView(Struct, frozen=True):
+    """A recording: `pending` until its file is in place, `missing` when Asterisk left none."""
+
+    id: int
+    file: str
+    state: Literal["pending", "available", "missing"]
+    started_at: datetime
+    seconds: float | None
+    bytes: int | None
+
+
+class ReasonView(Struct, frozen=True):
+    """One reason of the routing: its stable code, and the sentence for people."""
+
+    code: str
+    subject: str
+    detail: str
+    text: str
+
+
+class CallDetail(Struct, frozen=True):
+    """A call with everything that is known of it."""
+
+    call: CallSummary
+    attempts: list[AttemptView]
+    legs: list[LegView]
+    recordings: list[RecordingView]
+    reasons: list[ReasonView]
+    linkedids: list[str]
+    plan_id: str | None

@@ -1,0 +1,291 @@
+"""From the journal's file to calls in PostgreSQL: exactly once, whatever dies in between.
+
+What a batch of calls is made of and the position to resume at are committed in one transaction.
+The position is the oldest row that no stored call has; rows read again after a crash find their
+call stored and change nothing. While PostgreSQL is away nothing is read: the file is the buffer.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+
+from callctl.asterisk.journal import Framer, Poison, RawRow, parse_row
+from callctl.asterisk.journal_files import JournalFiles, Position
+from callctl.core.calls.assembly import CallAssembly, OpenCall
+from callctl.core.calls.build import build_call
+from callctl.core.calls.events import CelEvent
+from callctl.core.calls.record import CallRecord
+from callctl.core.errors import CallctlError
+from callctl.core.routing.model import RoutingTable
+from callctl.db.pool import Database
+from callctl.features.calls import store
+from callctl.features.calls.attribution import attribute, inventory_of
+from callctl.telemetry.log import get_logger
+from callctl.telemetry.metrics import (
+    CALLS_OPEN,
+    CALLS_STORED,
+    JOURNAL_LAG_BYTES,
+    JOURNAL_QUARANTINED,
+    JOURNAL_ROWS,
+)
+
+log = get_logger("journal")
+
+BATCH_CALLS = 100
+POLL_SECONDS = 0.1
+RETRY_SECONDS = 1.0
+ROTATE_BYTES = 64 * 1024 * 1024
+HOUSEKEEPING_SECONDS = 60.0
+
+OnCalls = Callable[[Sequence[CallRecord]], None]
+"""Told of each batch after its commit: for what may be lost, like memory and live views."""
+
+
+class JournalReader:
+    """Reads the journal for ever. One per Asterisk (`systemname`)."""
+
+    def __init__(
+        self,
+        files: JournalFiles,
+        db: Database,
+        table: Callable[[], RoutingTable],
+        *,
+        systemname: str,
+        default_account_id: int,
+        grace_seconds: float,
+        retention_days: int,
+        on_calls: OnCalls = lambda calls: None,
+    ) -> None:
+        self._files = files
+        self._db = db
+        self._table = table
+        self._systemname = systemname
+        self._default_account_id = default_account_id
+        self._retention_days = retention_days
+        self._on_calls = on_calls
+        self._assembly = CallAssembly(grace_seconds)
+        self._poison: list[tuple[int, Poison]] = []
+        self._saved: Position | None = None
+        self._housekeeping_at = 0.0
+        self.caught_up = asyncio.Event()
+        self.last_error: str | None = None
+
+    async def run(self) -> None:
+        """Until cancelled. A database that is away is waited for; nothing is lost by it."""
+        await self._retry(self._start)
+        while True:
+            read = self._read()
+            await self._retry(self._store_what_is_over)
+            self._observe()
+            if read:
+                await asyncio.sleep(0)
+            else:
+                self.caught_up.set()
+                self._keep_house()
+                await asyncio.sleep(POLL_SECONDS)
+
+    def asterisk_started(self, at: datetime) -> None:
+        """AMI says that Asterisk began at `at`: calls from before it are cut off."""
+        self._assembly.asterisk_started(int(at.timestamp() * 1_000_000), time.monotonic())
+
+    @property
+    def open_calls(self) -> int:
+        return len(self._assembly)
+
+    async def _retry(self, step: Callable[[], Any]) -> None:
+        while True:
+            try:
+                await step()
+            except (CallctlError, OSError, asyncpg.PostgresConnectionError) as error:
+                if self.last_error is None:
+                    log.warning("journal_waits", error=str(error))
+                self.last_error = str(error)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                if self.last_error is not None:
+                    log.info("journal_goes_on")
+                self.last_error = None
+                return
+
+    async def _start(self) -> None:
+        row = await self._db.fetchrow(store.POSITION_SELECT, self._systemname)
+        self._saved = Position(row["generation"], row["position"]) if row else None
+        if not self._files.open_at(self._saved):
+            log.error("journal_position_lost", saved=str(self._saved))
+
+    def _read(self) -> int:
+        """Take what is new into memory; returns the number of pieces."""
+        now = time.monotonic()
+        count = 0
+        for position, piece in self._files.read(now):
+            count += 1
+            event = piece if isinstance(piece, Poison) else parse_row(piece)
+            if isinstance(event, Poison):
+                self._assembly.note_damage(event.uniqueids)
+                self._poison.append((position, event))
+            elif event is not None and isinstance(piece, RawRow):
+                self._assembly.add(event._replace(position=position), piece.raw, now)
+        return count
+
+    async def _store_what_is_over(self) -> None:
+        while True:
+            calls = self._assembly.take_over(time.monotonic(), BATCH_CALLS)
+            if not calls and not self._poison and not self._moved():
+                return
+            try:
+                await self._store(calls)
+            except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, ValueError) as e:
+                log.error("journal_batch_failed", error=str(e), calls=len(calls))
+                for call in calls:
+                    await self._store_or_quarantine(call)
+            if len(calls) < BATCH_CALLS:
+                return
+
+    def _moved(self) -> bool:
+        """Whether the position went on although no call is over (rows that belong to none)."""
+        return len(self._assembly) == 0 and self._resume_position() != self._saved
+
+    def _resume_position(self) -> Position | None:
+        return self._files.resume_position(self._assembly.oldest_position())
+
+    async def _store(self, calls: Sequence[OpenCall]) -> None:
+        """One transaction: calls, quarantined rows, position."""
+        records: list[CallRecord] = []
+        poison = list(self._poison)
+        async with self._db.transaction() as connection:
+            ids = [i for call in calls for i in call.ids]
+            existing = await store.find_existing(connection, ids) if ids else {}
+            known = {u for uniqueids, _ in existing.values() for u in uniqueids}
+            fresh: list[store.StoredCall] = []
+            for call in calls:
+                if known.isdisjoint(call.ids):
+                    built = self._build(call.events, call.raw, call.damaged)
+                    fresh.extend([built] if built else [])
+                elif rebuilt := await self._rebuild(connection, call):
+                    records.append(rebuilt.record)
+            await store.insert_calls(connection, fresh)
+            records += [c.record for c in fresh]
+            await self._quarantine(connection, poison)
+            position = self._position_without(calls)
+            if position is not None:
+                await connection.execute(
+                    store.POSITION_UPSERT, self._systemname, position.generation, position.offset
+                )
+        self._committed(calls, records, poison, position)
+
+    def _position_without(self, calls: Sequence[OpenCall]) -> Position | None:
+        done = {e.position for call in calls for e in call.events}
+        oldest = next((p for p in self._assembly.positions() if p not in done), None)
+        return self._files.resume_position(oldest)
+
+    async def _rebuild(self, connection: Any, call: OpenCall) -> store.StoredCall | None:
+        """Add late rows to the stored call(s) they belong to; None when they are not new."""
+        existing = await store.find_existing(connection, call.ids)
+        old_raw = [raw for _, rows in existing.values() for raw in split_rows(rows)]
+        old = set(old_raw)
+        new = [(e, r) for e, r in zip(call.events, call.raw, strict=True) if r not in old]
+        if not new:
+            return None
+        events = [
+            parsed._replace(position=i - len(old_raw))
+            for i, raw in enumerate(old_raw)
+            if isinstance(parsed := parse_row(RawRow(0, raw)), CelEvent)
+        ]
+        events += [e for e, _ in new]
+        built = self._build(events, [*old_raw, *(r for _, r in new)], True)
+        if built is None:
+            return None
+        keep, *losers = sorted(existing)
+        await store.replace_call(connection, keep, built, losers)
+        return built
+
+    def _build(
+        self, events: Sequence[CelEvent], raw: Sequence[bytes], damaged: bool
+    ) -> store.StoredCall | None:
+        table = self._table()
+        record = build_call(events, self._inventory(table), damaged=damaged)
+        if record is None:
+            return None
+        owner = attribute(record, table, self._default_account_id)
+        return store.StoredCall(
+            record,
+            owner.account_id,
+            owner.from_number,
+            owner.to_number,
+            owner.destination_number,
+            store.pack_rows(raw),
+        )
+
+    _inventory_for: tuple[RoutingTable, Any] | None = None
+
+    def _inventory(self, table: RoutingTable) -> Any:
+        if self._inventory_for is None or self._inventory_for[0] is not table:
+            self._inventory_for = (table, inventory_of(table))
+        return self._inventory_for[1]
+
+    async def _quarantine(self, connection: Any, poison: Sequence[tuple[int, Poison]]) -> None:
+        for position, piece in poison:
+            place = self._files.place(position)
+            await connection.execute(
+                store.QUARANTINE_INSERT,
+                self._systemname,
+                place.generation,
+                place.offset,
+                piece.reason,
+                piece.raw,
+            )
+
+    async def _store_or_quarantine(self, call: OpenCall) -> None:
+        """A call that cannot be stored must not stop the others: its rows are kept aside."""
+        try:
+            await self._store([call])
+        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, ValueError) as error:
+            log.error("call_quarantined", linkedid=call.root, error=str(error))
+            first = call.events[0].position
+            raw = b"".join(call.raw)
+            self._poison.append((first, Poison(first, raw, f"call not stored: {error}", call.ids)))
+            self._assembly.forget(call)
+            await self._store([])
+
+    def _committed(
+        self,
+        calls: Sequence[OpenCall],
+        records: Sequence[CallRecord],
+        poison: Sequence[tuple[int, Poison]],
+        position: Position | None,
+    ) -> None:
+        for call in calls:
+            self._assembly.forget(call)
+        del self._poison[: len(poison)]
+        self._saved = position
+        JOURNAL_ROWS.inc(sum(len(c.events) for c in calls))
+        JOURNAL_QUARANTINED.inc(len(poison))
+        for record in records:
+            CALLS_STORED.labels(record.direction.value, record.disposition.value).inc()
+        if records:
+            self._on_calls(records)
+
+    def _observe(self) -> None:
+        CALLS_OPEN.set(len(self._assembly))
+        JOURNAL_LAG_BYTES.set(self._files.behind_bytes())
+
+    def _keep_house(self) -> None:
+        now = time.monotonic()
+        if now - self._housekeeping_at < HOUSEKEEPING_SECONDS:
+            return
+        self._housekeeping_at = now
+        self._files.rotate(datetime.now(UTC), ROTATE_BYTES)
+        for path in self._files.finished(time.time() - self._retention_days * 86_400):
+            log.info("journal_file_removed", file=path.name)
+            path.unlink(missing_ok=True)
+
+
+def split_rows(rows: bytes) -> list[bytes]:
+    """Stored rows one by one, as they stood in the file."""
+    framer = Framer()
+    pieces = [*framer.feed(rows), *framer.flush()]
+    return [p.raw for p in pieces]

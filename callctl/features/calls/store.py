@@ -1,0 +1,325 @@
+"""Writing calls: whole batches in one transaction with the journal's position.
+
+New calls go in by COPY; a call that is rebuilt keeps its row and its id, so that what hangs on it
+(recordings now, notes and charges later) stays.
+"""
+
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from callctl.core.calls.record import CallRecord, Disposition
+from callctl.core.calls.render import talk_seconds, total_seconds, wait_seconds
+from callctl.core.routing.encoding import encode_why
+from callctl.core.routing.plan import Direction
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCall:
+    """A record with what only the store knows: its account, its numbers in E.164, its rows."""
+
+    record: CallRecord
+    account_id: int
+    from_number: str | None
+    to_number: str | None
+    destination_number: str | None
+    rows: bytes
+
+    @property
+    def customer_number(self) -> str | None:
+        """The outside party's number (R001-10); None inside the house."""
+        match self.record.direction:
+            case Direction.INBOUND:
+                return self.from_number
+            case Direction.OUTBOUND:
+                return self.to_number
+            case Direction.INTERNAL:
+                return None
+
+
+def instant(us: int) -> datetime:
+    """Microseconds since the epoch as UTC; exact, where a float would round."""
+    return _EPOCH + timedelta(microseconds=us)
+
+
+def maybe_instant(us: int | None) -> datetime | None:
+    return None if us is None else instant(us)
+
+
+def pack_rows(raw: Iterable[bytes]) -> bytes:
+    return zlib.compress(b"".join(raw), 1)
+
+
+def unpack_rows(packed: bytes) -> bytes:
+    return zlib.decompress(packed)
+
+
+def is_missed(record: CallRecord) -> bool:
+    """Inbound, not answered, not refused by a rule (docs/journal.md)."""
+    blocked = record.disposition is Disposition.REJECTED and not record.attempts
+    return (
+        record.direction is Direction.INBOUND
+        and record.disposition is not Disposition.ANSWERED
+        and not blocked
+    )
+
+
+NUMBERS_INSERT = """
+insert into numbers (number, grams)
+select n, (select coalesce(array_agg(distinct substr(n, i, 3)), '{}')
+           from generate_series(1, length(n) - 2) i)
+from unnest($1::text[]) n
+on conflict (number) do nothing
+"""
+NUMBERS_SELECT = "select number, id from numbers where number = any($1::text[])"
+
+EXISTING_CALLS = """
+select l.call, l.uniqueid, r.rows from legs l join call_rows r on r.call = l.call
+where l.uniqueid = any($1::text[])
+"""
+NEXT_CALL_IDS = """
+select nextval(pg_get_serial_sequence('calls', 'id')) from generate_series(1, $1::int)
+"""
+DELETE_CALLS = "delete from calls where id = any($1::bigint[])"
+POSITION_SELECT = "select generation, position from journal_positions where systemname = $1"
+POSITION_UPSERT = """
+insert into journal_positions (systemname, generation, position) values ($1, $2, $3)
+on conflict (systemname) do update
+set generation = excluded.generation, position = excluded.position, updated_at = now()
+"""
+QUARANTINE_INSERT = """
+insert into journal_quarantine (systemname, generation, position, reason, raw)
+values ($1, $2, $3, $4, $5)
+on conflict (systemname, generation, position) do nothing
+"""
+RECORDING_INSERT = """
+insert into recordings (call, account_id, file, started_at) values ($1, $2, $3, $4)
+on conflict (file) do update set call = excluded.call, account_id = excluded.account_id
+"""
+
+CALL_COLUMNS = (
+    "id",
+    "account_id",
+    "call_id",
+    "linkedids",
+    "direction",
+    "from_number_id",
+    "from_name",
+    "extension",
+    "to_number_id",
+    "answered_by",
+    "destination_number_id",
+    "customer_number_id",
+    "did",
+    "route",
+    "trunk",
+    "plan_id",
+    "why",
+    "started_at",
+    "answered_at",
+    "ended_at",
+    "wait_seconds",
+    "talk_seconds",
+    "total_seconds",
+    "disposition",
+    "missed",
+    "has_recording",
+    "tried",
+    "completeness",
+)
+LEG_COLUMNS = (
+    "call",
+    "position",
+    "uniqueid",
+    "channel",
+    "endpoint",
+    "extension",
+    "number",
+    "started_at",
+    "answered_at",
+    "ended_at",
+    "cause",
+)
+ATTEMPT_COLUMNS = (
+    "call",
+    "position",
+    "extension",
+    "number",
+    "endpoint",
+    "started_at",
+    "seconds",
+    "result",
+    "cause",
+)
+EXTENSION_COLUMNS = ("account_id", "extension", "started_at", "call")
+
+# Column names above are constants of this file: nothing of a call gets into this text.
+CALL_UPDATE = (
+    "update calls set "  # noqa: S608
+    + ", ".join(f"{name} = ${i}" for i, name in enumerate(CALL_COLUMNS[1:], 2))
+    + ", changed_at = clock_timestamp() where id = $1"
+)
+
+
+async def find_existing(
+    connection: Any, uniqueids: Sequence[str]
+) -> dict[int, tuple[set[str], bytes]]:
+    """Stored calls that any of `uniqueids` is a leg of: id → (those legs, its rows)."""
+    found: dict[int, tuple[set[str], bytes]] = {}
+    for row in await connection.fetch(EXISTING_CALLS, list(uniqueids)):
+        if row["call"] in found:
+            found[row["call"]][0].add(row["uniqueid"])
+        else:
+            found[row["call"]] = ({row["uniqueid"]}, unpack_rows(row["rows"]))
+    return found
+
+
+async def insert_calls(connection: Any, calls: Sequence[StoredCall]) -> list[int]:
+    """COPY new calls and their parts; returns their ids."""
+    if not calls:
+        return []
+    ids = [r[0] for r in await connection.fetch(NEXT_CALL_IDS, len(calls))]
+    number_ids = await save_numbers(connection, calls)
+    pairs = list(zip(ids, calls, strict=True))
+    await connection.copy_records_to_table(
+        "calls", columns=CALL_COLUMNS, records=[_call_row(i, c, number_ids) for i, c in pairs]
+    )
+    await _insert_parts(connection, pairs)
+    return ids
+
+
+async def replace_call(connection: Any, id_: int, call: StoredCall, losers: Sequence[int]) -> None:
+    """Write a rebuilt call over the stored one; `losers` turned out to be parts of it.
+
+    Recordings move along; everything else about a call is a function of its rows.
+    """
+    number_ids = await save_numbers(connection, [call])
+    if losers:
+        await connection.execute(
+            "update recordings set call = $1 where call = any($2::bigint[])", id_, list(losers)
+        )
+        await connection.execute(DELETE_CALLS, list(losers))
+    for table in ("legs", "attempts", "call_extensions", "call_rows"):
+        await connection.execute(f"delete from {table} where call = $1", id_)  # noqa: S608
+    await connection.execute(CALL_UPDATE, *_call_row(id_, call, number_ids))
+    await _insert_parts(connection, [(id_, call)])
+
+
+async def _insert_parts(connection: Any, pairs: Sequence[tuple[int, StoredCall]]) -> None:
+    copy = connection.copy_records_to_table
+    await copy("legs", columns=LEG_COLUMNS, records=[r for i, c in pairs for r in _leg_rows(i, c)])
+    attempts = [r for i, c in pairs for r in _attempt_rows(i, c)]
+    if attempts:
+        await copy("attempts", columns=ATTEMPT_COLUMNS, records=attempts)
+    extensions = [
+        (c.account_id, e, instant(c.record.started_us), i)
+        for i, c in pairs
+        for e in involved_extensions(c.record)
+    ]
+    if extensions:
+        await copy("call_extensions", columns=EXTENSION_COLUMNS, records=extensions)
+    await copy("call_rows", columns=("call", "rows"), records=[(i, c.rows) for i, c in pairs])
+    recordings = [
+        (i, c.account_id, r.file, instant(r.started_us))
+        for i, c in pairs
+        for r in c.record.recordings
+    ]
+    if recordings:
+        await connection.executemany(RECORDING_INSERT, recordings)
+
+
+async def save_numbers(connection: Any, calls: Iterable[StoredCall]) -> Mapping[str, int]:
+    """Ids of all numbers of `calls`, made where they are new."""
+    wanted = {n for c in calls for n in (c.from_number, c.to_number, c.destination_number) if n}
+    if not wanted:
+        return {}
+    found = {r[0]: r[1] for r in await connection.fetch(NUMBERS_SELECT, list(wanted))}
+    if missing := sorted(wanted - found.keys()):
+        await connection.execute(NUMBERS_INSERT, missing)
+        found |= {r[0]: r[1] for r in await connection.fetch(NUMBERS_SELECT, missing)}
+    return found
+
+
+def involved_extensions(record: CallRecord) -> list[str]:
+    """Every extension with a part in the call, once each."""
+    names = [record.extension, record.answered_by, *(a.extension for a in record.attempts)]
+    names += [leg.extension for leg in record.legs]
+    return [n for n in dict.fromkeys(names) if n]
+
+
+def tried_labels(record: CallRecord) -> list[str]:
+    """``101 NOANSWER`` per attempt, in order: what a history shows in its column *tried*."""
+    return [
+        f"{a.extension or a.number or a.endpoint or '?'} {a.result.value}" for a in record.attempts
+    ]
+
+
+def _call_row(id_: int, call: StoredCall, numbers: Mapping[str, int]) -> tuple[Any, ...]:
+    record = call.record
+    number_id: dict[str | None, int | None] = {None: None, **numbers}
+    return (
+        id_,
+        call.account_id,
+        record.call_id,
+        list(record.linkedids),
+        record.direction.value,
+        number_id[call.from_number],
+        record.from_name,
+        record.extension,
+        number_id[call.to_number],
+        record.answered_by,
+        number_id[call.destination_number],
+        number_id[call.customer_number],
+        record.did,
+        record.route,
+        record.trunk,
+        record.plan_id,
+        encode_why(record.why),
+        instant(record.started_us),
+        maybe_instant(record.answered_us),
+        instant(record.ended_us),
+        wait_seconds(record),
+        talk_seconds(record),
+        total_seconds(record),
+        record.disposition.value,
+        is_missed(record),
+        bool(record.recordings),
+        tried_labels(record),
+        record.completeness.value,
+    )
+
+
+def _leg_rows(id_: int, call: StoredCall) -> Iterable[tuple[Any, ...]]:
+    for position, leg in enumerate(call.record.legs):
+        yield (
+            id_,
+            position,
+            leg.uniqueid,
+            leg.channel,
+            leg.endpoint,
+            leg.extension,
+            leg.number,
+            instant(leg.started_us),
+            maybe_instant(leg.answered_us),
+            maybe_instant(leg.ended_us),
+            leg.cause,
+        )
+
+
+def _attempt_rows(id_: int, call: StoredCall) -> Iterable[tuple[Any, ...]]:
+    for position, attempt in enumerate(call.record.attempts):
+        yield (
+            id_,
+            position,
+            attempt.extension,
+            attempt.number,
+            attempt.endpoint,
+            instant(attempt.started_us),
+            attempt.seconds,
+            attempt.result.value,
+            attempt.cause,
+        )
