@@ -66,8 +66,13 @@ class CallAssembly:
         self._due[root] = _Due(last, now)
 
     def note_damage(self, uniqueids: tuple[str, ...]) -> None:
-        """Rows of these channels were found broken: their calls are *repaired* at best."""
-        self._damaged.update(uniqueids)
+        """Rows of these channels were found broken: their calls are *repaired* at best.
+
+        Damage that names no channel may have cost any call that is not over a row.
+        """
+        self._damaged.update(
+            uniqueids or [i for r in self._groups.roots() for i in self._groups.ids(r)]
+        )
 
     def asterisk_started(self, at_us: int, now: float) -> None:
         """Asterisk began anew at `at_us`: what was open before has no end and never will."""

@@ -30,6 +30,10 @@ _NO_ANSWER_CAUSES = frozenset({0, 16, 19, 31, 127})
 SAME_MOMENT_US = 500_000
 """Two ends within this of each other may have one reason."""
 
+_CANCEL_CAUSES = frozenset({16, 127})
+"""What Dial leaves on a ringing phone when the caller hung up (Asterisk 22): before and after it
+was answered by something else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -250,7 +254,7 @@ def _channel_result(
 def _dialler_left(channel: Channel, dialler: Channel | None, window: Window | None) -> bool:
     """Whether `channel` stopped ringing because whoever dialled it hung up.
 
-    Without our row the hang-up's cause tells: Dial passes the leaving side's cause on.
+    Without our row the hang-up's cause tells: a ring that timed out ends with 0.
     """
     if window is not None and window.dialstatus is not None:
         return window.dialstatus == "CANCEL"
@@ -259,4 +263,4 @@ def _dialler_left(channel: Channel, dialler: Channel | None, window: Window | No
     if dialler.hangup_us is None or channel.ended_us is None:
         return False
     together = abs(dialler.hangup_us - channel.ended_us) < SAME_MOMENT_US
-    return together and channel.cause == dialler.cause
+    return together and channel.cause in _CANCEL_CAUSES

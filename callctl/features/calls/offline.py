@@ -1,6 +1,6 @@
 """Records from a journal file alone: no database, no Asterisk, no settings (docs/journal.md)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,12 +63,21 @@ def build_journal(path: Path, inventory: Inventory) -> JournalRead:
         else:
             groups.add(event)
             read.rows += 1
-    damaged = {
-        groups.find(id_) for poison in read.poison for id_ in poison.uniqueids if id_ in groups
-    }
+    damaged = find_damaged(groups, read.poison)
     for root in groups.roots():
         record = build_call(groups.events(root), inventory, damaged=root in damaged)
         if record is not None:
             read.records.append(record)
     read.records.sort(key=lambda r: (r.started_us, unique_key(r.call_id)))
     return read
+
+
+def find_damaged(groups: CallGroups, poison: Sequence[Poison]) -> set[str]:
+    """Calls that broken rows speak of, or (where they name none) that were open at their place."""
+    damaged = {groups.find(i) for piece in poison for i in piece.uniqueids if i in groups}
+    nameless = [piece.position for piece in poison if not piece.uniqueids]
+    for root in groups.roots() if nameless else ():
+        places = [event.position for event in groups.events(root)]
+        if any(min(places, default=0) < place < max(places, default=0) for place in nameless):
+            damaged.add(root)
+    return damaged

@@ -260,7 +260,8 @@ def tried_labels(record: CallRecord) -> list[str]:
 
 def _call_row(id_: int, call: StoredCall, numbers: Mapping[str, int]) -> tuple[Any, ...]:
     record = call.record
-    number_id: dict[str | None, int | None] = {None: None, **numbers}
+    number_id: dict[str | None, int | None] = {None: None}
+    number_id.update(numbers)
     return (
         id_,
         call.account_id,

@@ -1,0 +1,68 @@
+"""``/api/v1/calls``: the call history for machines."""
+
+from aiohttp import web
+
+from callctl.core.errors import CallctlError
+from callctl.core.permissions import Scope
+from callctl.features.calls.model import CallDetail, CallFilters, CallScope, CallSummary
+from callctl.features.calls.service import CallService
+from callctl.http.endpoint import ApiCall, Endpoint, Page
+
+
+def scope_of(call: ApiCall) -> CallScope:
+    """Whose calls the asking actor may see."""
+    return CallScope(call.actor.account_id)
+
+
+def path_id(call: ApiCall) -> int:
+    """The number in the path. Raises CallctlError("not_found") for anything else."""
+    text = call.path["id"]
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise CallctlError("not_found", f"there is no object {text[:40]!r}")
+    return int(text)
+
+
+def endpoints(service: CallService) -> list[Endpoint]:
+    async def list_calls(call: ApiCall) -> object:
+        return await service.list_calls(scope_of(call), call.query)
+
+    async def get_call(call: ApiCall) -> object:
+        return await service.get_call(scope_of(call), path_id(call))
+
+    async def get_rows(call: ApiCall) -> object:
+        rows = await service.get_journal_rows(scope_of(call), path_id(call))
+        return web.Response(body=rows, content_type="text/csv", charset="utf-8")
+
+    return [
+        Endpoint(
+            "GET",
+            "/api/v1/calls",
+            "The call history, newest first",
+            "calls",
+            Scope.CALLS_READ,
+            list_calls,
+            Page[CallSummary],
+            query=CallFilters,
+        ),
+        Endpoint(
+            "GET",
+            "/api/v1/calls/{id}",
+            "One call: attempts, legs, recordings, and why it went where it went",
+            "calls",
+            Scope.CALLS_READ,
+            get_call,
+            CallDetail,
+            errors=("not_found",),
+        ),
+        Endpoint(
+            "GET",
+            "/api/v1/calls/{id}/journal",
+            "The journal rows that the record was built from",
+            "calls",
+            Scope.CALLS_READ,
+            get_rows,
+            web.Response,
+            errors=("not_found",),
+            content_type="text/csv",
+        ),
+    ]
