@@ -116,7 +116,9 @@ class Framer:
 
 def make_poison(position: int, raw: bytes, reason: str) -> Poison:
     """A `Poison` with the unique ids that can still be read in `raw`."""
-    ids = dict.fromkeys(m.decode("ascii", "replace") for m in _UNIQUEID.findall(raw))
+    found = [m.decode("ascii", "replace") for m in _UNIQUEID.findall(raw)]
+    # The first column of that look is the event's time.
+    ids = dict.fromkeys(found[1:] if _ROW_START.match(raw) else found)
     return Poison(position, raw, reason, tuple(ids))
 
 

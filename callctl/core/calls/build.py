@@ -53,6 +53,7 @@ def build_call(
     direction = find_direction(caller, windows, inventory, route)
     disposition = find_disposition(caller, attempts, windows, answered_us)
     parties = find_parties(caller, others, attempts, inventory, answered_us is not None)
+    started_us = min(c.started_us for c in channels.values())
     ended_us = max((c.hangup_us or c.last_us) for c in channels.values())
     from_number, from_name = caller_identity(caller, inventory)
     return CallRecord(
@@ -65,9 +66,9 @@ def build_call(
         to_number=first_dialled(caller, windows),
         answered_by=parties.answered_by,
         destination_number=parties.destination,
-        started_us=caller.started_us,
+        started_us=started_us,
         answered_us=answered_us,
-        ended_us=max(ended_us, caller.started_us),
+        ended_us=max(ended_us, started_us),
         disposition=disposition,
         attempts=tuple(a for a, _ in attempts),
         legs=tuple(
@@ -144,10 +145,10 @@ def caller_identity(caller: Channel, inventory: Inventory) -> tuple[str | None, 
 
 
 def first_dialled(caller: Channel, windows: Sequence[Window]) -> str | None:
-    """What was dialled first: of the caller's first row, else (click-to-call) of its first Dial."""
-    events = [caller.first, *(w.opened for w in windows if w.dialler is caller)]
-    events += [w.opened for w in windows]
-    for event in events:
+    """What was dialled first: of the caller's first row, else (click-to-call) of the first Dial
+    that does not ring the caller itself."""
+    asked = [w.opened for w in windows if not w.wants(caller.endpoint)]
+    for event in (caller.first, *asked):
         if event.exten not in ("", "s", "h", "failed"):
             return clean_number(event.exten, keep=True)
     return None
@@ -176,17 +177,33 @@ def find_direction(
 
 def find_answer(caller: Channel, others: Sequence[Channel]) -> int | None:
     """When the caller was first bridged to somebody; hold and parking are no conversation."""
-    own = min((s.entered_us for s in caller.talks), default=None)
-    if own is not None:
-        return own
-    # The caller's own row may be lost; whoever met it in a bridge names it as the peer.
+    devices = [c for c in others if not c.inner]
+    inner_bridges = {s.bridge for c in others if c.inner for s in c.talks}
+    for stay in sorted(caller.talks, key=lambda s: s.entered_us):
+        if any(s.bridge == stay.bridge for c in devices for s in c.talks):
+            return stay.entered_us
+        if stay.bridge not in inner_bridges:
+            return stay.entered_us  # Whoever it met, the row of it is lost.
+        # Behind a Local channel there may be a person, in a bridge of its own, or nobody.
+        behind = [
+            max(s.entered_us, stay.entered_us)
+            for c in devices
+            for s in c.talks
+            if s.bridge in inner_bridges
+        ]
+        if behind:
+            return min(behind)
+    return None if caller.talks else _met_by(caller, devices)
+
+
+def _met_by(caller: Channel, devices: Sequence[Channel]) -> int | None:
+    """The caller's own row may be lost; whoever met it in a bridge names it as the peer."""
     met = [
         e.time_us
-        for c in others
+        for c in devices
+        if c.talks
         for e in c.events
-        if e.type == "BRIDGE_ENTER"
-        and caller.name in e.peer.split(",")
-        and any(s.talking and s.entered_us == e.time_us for s in c.stays)
+        if e.type == "BRIDGE_ENTER" and caller.name in e.peer.split(",")
     ]
     return min(met, default=None)
 

@@ -377,3 +377,110 @@ async def click_to_call_unanswered(desk: Desk) -> list[dict[str, Any]]:
             disposition="CANCELLED",
         )
     ]
+
+
+async def blind_transfer_to_outside(desk: Desk) -> list[dict[str, Any]]:
+    """201 sends the caller on to a number outside, through a trunk: still one inbound call."""
+    outside = "00447700900202"
+    first = await desk.phone("201", Answer(after=0.4))
+    far = await desk.carrier("trunk", Answer(after=0.5))
+    caller = await desk.outside("0015550100")
+    talking = await first.answered()
+    await asyncio.sleep(0.6)
+    assert await first.transfer(outside, talking) == 202
+    await far.answered()
+    await asyncio.sleep(0.8)
+    await caller.hang_up()
+    await caller.ended()
+    return [
+        expected(
+            caller,
+            **INBOUND,
+            to_number="0015550100",
+            answered_by="201",
+            destination_number=outside,
+            disposition="ANSWERED",
+        )
+    ]
+
+
+async def feature_blind_transfer(desk: Desk) -> list[dict[str, Any]]:
+    """201 answers and dials #1202: Asterisk's own blind transfer; 202 answers."""
+    first = await desk.phone("201", Answer(after=0.4))
+    second = await desk.phone("202", Answer(after=0.5))
+    caller = await desk.outside("0015550105")
+    talking = await first.answered()
+    await asyncio.sleep(0.6)
+    await first.press("#1", talking)
+    await asyncio.sleep(0.5)
+    await first.press("202", talking)
+    await second.answered()
+    await asyncio.sleep(0.8)
+    await caller.hang_up()
+    await caller.ended()
+    return [
+        expected(
+            caller,
+            **INBOUND,
+            to_number="0015550105",
+            answered_by="201",
+            destination_number="202",
+            disposition="ANSWERED",
+        )
+    ]
+
+
+async def feature_attended_transfer(desk: Desk) -> list[dict[str, Any]]:
+    """201 dials *2203, talks to 203, and hangs up: Asterisk's own attended transfer."""
+    first = await desk.phone("201", Answer(after=0.4))
+    third = await desk.phone("203", Answer(after=0.5))
+    caller = await desk.outside("0015550105")
+    talking = await first.answered()
+    await asyncio.sleep(0.6)
+    await first.press("*2", talking)
+    await asyncio.sleep(0.5)
+    await first.press("203", talking)
+    await third.answered()
+    await asyncio.sleep(0.8)
+    await first.hang_up(talking)
+    await first.ended()
+    await asyncio.sleep(0.8)
+    await third.hang_up()
+    await caller.ended()
+    return [
+        expected(
+            caller,
+            **INBOUND,
+            to_number="0015550105",
+            answered_by="201",
+            destination_number="203",
+            disposition="ANSWERED",
+        )
+    ]
+
+
+async def attended_transfer_of_outbound(desk: Desk) -> list[dict[str, Any]]:
+    """201 calls a number outside, asks 203, and leaves those two together: one outbound call."""
+    await desk.carrier("trunk", Answer(after=0.5))
+    third = await desk.phone("203", Answer(after=0.4))
+    caller = await desk.inside("201", ALICE)
+    talking = await caller.answered()
+    await caller.hold(talking)
+    line = await desk.inside("201", "203")
+    consulting = await line.answered()
+    await asyncio.sleep(0.6)
+    assert await caller.transfer_to_call(consulting, line, talking) == 202
+    await line.ended()
+    await caller.ended()
+    await asyncio.sleep(0.8)
+    await third.hang_up()
+    await third.ended()
+    return [
+        expected(
+            direction="outbound",
+            from_number="201",
+            extension="201",
+            to_number=ALICE,
+            disposition="ANSWERED",
+        )
+    ]

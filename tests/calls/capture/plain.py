@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any
 
-from callctl.demo.sip import BUSY, DECLINE, Answer, Refuse, RingOut, Silence
-from tests.calls.capture.desk import ALICE, Desk, attempt, expected
+from callctl.demo.sip import BUSY, DECLINE, Answer, Party, Refuse, RingOut, Silence
+from tests.calls.capture.desk import ALICE, TRUNKS, Desk, attempt, expected
 
 INBOUND: dict[str, Any] = {"direction": "inbound", "from_number": ALICE, "extension": None}
 
@@ -274,33 +274,7 @@ async def outbound_second_trunk(desk: Desk) -> list[dict[str, Any]]:
     await desk.carrier("trunk", Refuse(503))
     await desk.carrier("trunk2", Answer(after=0.5, talk=1.0))
     caller = await desk.inside("201", ALICE)
-    await caller.ended()
-    return [
-        expected(
-            caller,
-            direction="outbound",
-            from_number="201",
-            extension="201",
-            to_number=ALICE,
-            answered_by=None,
-            destination_number=ALICE,
-            disposition="ANSWERED",
-            attempts=[
-                {
-                    "extension": None,
-                    "number": ALICE,
-                    "endpoint": "PJSIP/trunk",
-                    "result": "UNAVAILABLE",
-                },
-                {
-                    "extension": None,
-                    "number": ALICE,
-                    "endpoint": "PJSIP/trunk2",
-                    "result": "ANSWER",
-                },
-            ],
-        )
-    ]
+    return await _outbound(caller, "ANSWERED", "UNAVAILABLE", "ANSWER")
 
 
 async def ivr_answer(desk: Desk) -> list[dict[str, Any]]:
@@ -375,7 +349,6 @@ async def anonymous(desk: Desk) -> list[dict[str, Any]]:
 
 async def two_at_once(desk: Desk) -> list[dict[str, Any]]:
     """Two calls interleaved in one journal."""
-    second = "00447700900202"
     await desk.phone("201", Answer(after=0.8))
     await desk.phone("202", Answer(after=0.3))
     one = await desk.outside("0015550100", talk=1.6)
@@ -383,7 +356,6 @@ async def two_at_once(desk: Desk) -> list[dict[str, Any]]:
     other = await desk.inside("203", "202", talk=1.0)
     await one.ended()
     await other.ended()
-    del second
     return [
         expected(
             one,
@@ -404,3 +376,85 @@ async def two_at_once(desk: Desk) -> list[dict[str, Any]]:
             attempts=[attempt("202", "ANSWER")],
         ),
     ]
+
+
+async def refused_by_rule(desk: Desk) -> list[dict[str, Any]]:
+    """The dialplan rejects the call (cause 21) and rings nobody."""
+    caller = await desk.outside("0015550106")
+    await caller.ended()
+    return [
+        expected(
+            caller,
+            **INBOUND,
+            to_number="0015550106",
+            answered_by=None,
+            disposition="REJECTED",
+            attempts=[],
+        )
+    ]
+
+
+async def internal_unanswered(desk: Desk) -> list[dict[str, Any]]:
+    """201 calls 202, who never answers."""
+    await desk.phone("202", RingOut())
+    caller = await desk.inside("201", "202")
+    await caller.ended()
+    return [
+        expected(
+            caller,
+            direction="internal",
+            from_number="201",
+            extension="201",
+            to_number="202",
+            answered_by=None,
+            disposition="NO_ANSWER",
+            attempts=[attempt("202", "NOANSWER")],
+        )
+    ]
+
+
+def _through(trunk: str, result: str) -> dict[str, Any]:
+    return {"extension": None, "number": ALICE, "endpoint": f"PJSIP/{trunk}", "result": result}
+
+
+async def _outbound(caller: Party, disposition: str, *results: str) -> list[dict[str, Any]]:
+    await caller.ended()
+    return [
+        expected(
+            caller,
+            direction="outbound",
+            from_number="201",
+            extension="201",
+            to_number=ALICE,
+            answered_by=None,
+            disposition=disposition,
+            attempts=[_through(t, r) for t, r in zip(TRUNKS, results, strict=False)],
+        )
+    ]
+
+
+async def outbound(desk: Desk) -> list[dict[str, Any]]:
+    """201 calls a number outside, which answers; 201 hangs up."""
+    await desk.carrier("trunk", Answer(after=0.6))
+    return await _outbound(await desk.inside("201", ALICE, talk=1.0), "ANSWERED", "ANSWER")
+
+
+async def outbound_busy(desk: Desk) -> list[dict[str, Any]]:
+    """Both carriers say busy (this plain dialplan asks the second one for any reason)."""
+    await desk.carrier("trunk", BUSY)
+    await desk.carrier("trunk2", BUSY)
+    return await _outbound(await desk.inside("201", ALICE), "BUSY", "BUSY", "BUSY")
+
+
+async def outbound_all_down(desk: Desk) -> list[dict[str, Any]]:
+    """Both carriers give 503."""
+    await desk.carrier("trunk", Refuse(503))
+    await desk.carrier("trunk2", Refuse(503))
+    caller = await desk.inside("201", ALICE)
+    return await _outbound(caller, "FAILED", "UNAVAILABLE", "UNAVAILABLE")
+
+
+async def outbound_cancelled(desk: Desk) -> list[dict[str, Any]]:
+    """201 gives up while the number outside rings."""
+    await desk.carrier("trunk", RingOut())
+    return await _outbound(await desk.inside("201", ALICE, patience=1.2), "CANCELLED", "CANCEL")
