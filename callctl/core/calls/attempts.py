@@ -156,10 +156,22 @@ def build_attempts(
     for window in windows:
         found.extend(_attempts_of(window, inventory))
     for channel in orphans:
-        result = _channel_result(channel, channels.get(channel.first.linkedid), None)
-        found.append((_attempt(channel, result, inventory, None), channel))
+        dialler = channels.get(channel.first.linkedid)
+        result = _channel_result(channel, dialler, None)
+        number = _number_of_orphan(channel, dialler)
+        found.append((_attempt(channel, result, inventory, number), channel))
     found.sort(key=lambda pair: pair[0].started_us)
     return found
+
+
+def _number_of_orphan(channel: Channel, dialler: Channel | None) -> str | None:
+    """What was dialled on `channel`: the dialler's later rows say it, else the channel's own."""
+    for event in reversed(dialler.events if dialler else ()):
+        if event.app_name == "Dial":
+            for target in parse_dial_targets(event.app_data):
+                if target.endpoint == channel.endpoint and target.number:
+                    return target.number
+    return next((e.cid_num for e in reversed(channel.events) if e.cid_num), None)
 
 
 def _attempts_of(window: Window, inventory: Inventory) -> Iterable[tuple[Attempt, Channel | None]]:

@@ -7,18 +7,22 @@ can be read as a separator or as a dialplan expression)::
     head     = "1|" plan_id "|" account "|" direction "|" did "|" route "|" max_seconds
                "|" caller_number "|" caller_name "|" why
     why      = reason *( "," reason )         reason = code [ "~" subject [ "~" detail ] ]
-    step     = "ring|" seconds "|" record "|" extensions "|" endpoints     (joined with "&")
+    step     = kind [ "?" step number ":" results ] fields         (results joined with "&")
+    kind and fields
+             = "ring|" seconds "|" record "|" extensions "|" endpoints     (joined with "&")
              | "trunk|" seconds "|" record "|" trunk "|" endpoint "|" number "|" caller_id
                "|" withhold "|" emergency
              | "announce|" sound
              | "hangup|" cause
 
-Empty means none; booleans are 0 and 1. The dialplan takes a field with CUT by variable name, so a
-plan's length is bounded by AGI's line alone (`MAX_PLAN_CHARS`).
+Empty means none; booleans are 0 and 1; ``hangup|0`` ends as the last attempt did. The dialplan
+takes a field with CUT by variable name, so a plan's length is bounded by AGI's line alone
+(`MAX_PLAN_CHARS`).
 """
 
 from urllib.parse import quote, unquote
 
+from callctl.core.outcomes import AttemptResult
 from callctl.core.routing.plan import (
     AnnounceStep,
     Direction,
@@ -29,6 +33,7 @@ from callctl.core.routing.plan import (
     RoutePlan,
     Step,
     TrunkStep,
+    When,
 )
 
 MAX_PLAN_CHARS = 8000
@@ -54,7 +59,7 @@ def _enc(value: object) -> str:
 
 
 def encode_why(trace: tuple[Reason, ...]) -> str:
-    """The trace in short form; reasons past `MAX_WHY_CHARS` are dropped, with ``more`` at the end."""
+    """The trace in short form; what is past `MAX_WHY_CHARS` becomes ``more``."""
     parts: list[str] = []
     room = MAX_WHY_CHARS - len(",more")
     for reason in trace:
@@ -105,6 +110,14 @@ def encode_plan(plan: RoutePlan) -> str:
 
 
 def _encode_step(step: Step) -> str:
+    text = _encode_body(step)
+    if step.when is None:
+        return text
+    kind, bar, fields = text.partition("|")
+    return f"{kind}?{step.when.step}:{'&'.join(step.when.results)}{bar}{fields}"
+
+
+def _encode_body(step: Step) -> str:
     match step:
         case RingStep():
             return "|".join(
@@ -163,8 +176,17 @@ def decode_plan(text: str) -> RoutePlan:
         raise PlanError(f"broken plan: {error}") from error
 
 
+def _decode_when(text: str) -> When | None:
+    if not text:
+        return None
+    step, results = text.split(":")
+    return When(int(step), tuple(AttemptResult(r) for r in results.split("&")))
+
+
 def _decode_step(text: str) -> Step:
-    kind, *fields = text.split("|")
+    head, *fields = text.split("|")
+    kind, _, condition = head.partition("?")
+    when = _decode_when(condition)
     if kind == "ring":
         seconds, record, extensions, endpoints = fields
         pairs = zip(extensions.split("&"), endpoints.split("&"), strict=True)
@@ -172,6 +194,7 @@ def _decode_step(text: str) -> Step:
             targets=tuple(RingTarget(unquote(x), unquote(e)) for x, e in pairs),
             seconds=int(seconds),
             record=record == "1",
+            when=when,
         )
     values = [unquote(f) for f in fields]
     if kind == "trunk":
@@ -185,11 +208,12 @@ def _decode_step(text: str) -> Step:
             withhold=withhold == "1",
             record=record == "1",
             emergency=emergency == "1",
+            when=when,
         )
     if kind == "announce":
         (sound,) = values
-        return AnnounceStep(sound)
+        return AnnounceStep(sound, when)
     if kind == "hangup":
         (cause,) = values
-        return HangupStep(int(cause))
+        return HangupStep(int(cause), when)
     raise PlanError(f"no step of kind {kind!r}")

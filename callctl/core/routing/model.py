@@ -61,7 +61,9 @@ class Destination:
             return cls(DestinationKind(kind.strip()), target.strip())
         except ValueError:
             kinds = ", ".join(DestinationKind)
-            raise ValueError(f"{text!r}: no destination of kind {kind!r}; there are {kinds}") from None
+            raise ValueError(
+                f"{text!r}: no destination of kind {kind!r}; there are {kinds}"
+            ) from None
 
 
 Chain = tuple[Destination, ...]
@@ -69,7 +71,7 @@ Chain = tuple[Destination, ...]
 
 
 class RecordPolicy(StrEnum):
-    """Which of its calls a party's recording policy covers; `INHERIT` leaves it to the next rule."""
+    """Which of a party's calls are recorded; `INHERIT` leaves it to the next rule."""
 
     INHERIT = "inherit"
     NEVER = "never"
@@ -85,7 +87,8 @@ class Extension:
     `endpoint` is the PJSIP endpoint's name, unique on the Asterisk (the number itself, unless two
     accounts use the same number). `may_dial` names permissions of outbound routes. Forwards are
     chains of their own; `forward_no_answer` is also what "failover of an extension" means when
-    it is dialled directly.
+    it is dialled directly. Outside `schedule` (None = always on duty) and for callers that match a
+    pattern of `blocked_callers` it is not rung. `caller_id_number` may be ``withheld``.
     """
 
     number: str
@@ -104,6 +107,8 @@ class Extension:
     may_dial: tuple[str, ...] = ("national",)
     pickup_group: str = "all"
     max_contacts: int = 3
+    schedule: str | None = None
+    blocked_callers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,15 @@ class Trunk:
     number_format: str = "e164"
     enabled: bool = True
     qualify_seconds: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class SipCredential:
+    """The user name and password of a PJSIP endpoint: a phone's, or ours at a carrier."""
+
+    endpoint: str
+    username: str
+    secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +200,10 @@ class HuntGroup:
 
 @dataclass(frozen=True, slots=True)
 class WeeklyPeriod:
-    """Open from `opens` to `closes` on `days` (0 = Monday). `closes` <= `opens` runs past midnight."""
+    """Open from `opens` to `closes` on `days` (0 = Monday).
+
+    `closes` <= `opens` runs past midnight.
+    """
 
     days: tuple[int, ...]
     opens: time
@@ -228,7 +245,7 @@ class BlockRule:
 
 @dataclass(frozen=True, slots=True)
 class DialPattern:
-    """What was dialled, and what to make of it: drop `strip` characters, then put `prepend` in front."""
+    """What was dialled, and what to make of it: drop `strip` characters, then prepend `prepend`."""
 
     match: str
     strip: int = 0
@@ -237,7 +254,10 @@ class DialPattern:
 
 @dataclass(frozen=True, slots=True)
 class OutboundRoute:
-    """Dialled patterns to trunks, tried in order. `permission` is what an extension must hold."""
+    """Dialled patterns to trunks, tried in order. `permission` is what an extension must hold.
+
+    Of all routes' patterns that match, the most specific decides (`patterns.py`).
+    """
 
     name: str
     patterns: tuple[DialPattern, ...]
@@ -260,7 +280,9 @@ class EmergencyNumber:
 
 @dataclass(frozen=True, slots=True)
 class AccountRouting:
-    """All routing of one account. Order of `outbound` and `blocklist` is their precedence."""
+    """All routing of one account. The first rule of `blocklist` that matches decides; the order of
+    `outbound` decides only between equally specific patterns.
+    """
 
     account: Account
     extensions: tuple[Extension, ...] = ()
@@ -321,7 +343,7 @@ class HuntMemory:
 
 
 def build_table(accounts: tuple[AccountRouting, ...], revision: int = 0) -> RoutingTable:
-    """Index `accounts` for routing. O(objects). An extension's or trunk's `endpoint` must be set."""
+    """Index `accounts` for routing. O(objects). Every `endpoint` must be set."""
     indexes: dict[int, AccountIndex] = {}
     endpoints: dict[str, tuple[int, str, str]] = {}
     did_accounts: dict[str, int] = {}

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from callctl.core.outcomes import AttemptResult
+
 
 class Direction(StrEnum):
     """Of the call as it began (R001-08)."""
@@ -50,6 +52,18 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class When:
+    """The step runs only if step number `step` (1-based, earlier) ended in one of `results`.
+
+    A step that did not run has no result, so conditions carry on by themselves: what follows a
+    skipped step is skipped too.
+    """
+
+    step: int
+    results: tuple[AttemptResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RingTarget:
     extension: str
     endpoint: str
@@ -62,6 +76,7 @@ class RingStep:
     targets: tuple[RingTarget, ...]
     seconds: int
     record: bool = False
+    when: When | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +84,7 @@ class TrunkStep:
     """Dial `number` through a trunk.
 
     A route's failure goes on to the next step; the callee's own answer (busy, declined,
-    unallocated) also skips the trunk steps that directly follow.
+    unallocated) also skips the trunk steps that directly follow and dial the same digits.
     """
 
     trunk: str
@@ -80,6 +95,7 @@ class TrunkStep:
     withhold: bool = False
     record: bool = False
     emergency: bool = False
+    when: When | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +103,21 @@ class AnnounceStep:
     """Play a sound file (a name under the sounds directory, without its ending)."""
 
     sound: str
+    when: When | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class HangupStep:
-    """End with a Q.850 cause: 1 unallocated, 16 normal, 17 busy, 21 rejected, 34 congestion."""
+    """End with a Q.850 cause: 1 unallocated, 16 normal, 17 busy, 21 rejected, 34 congestion.
+
+    `LAST_CAUSE` ends as the last attempt that ran did (busy stays busy for the caller).
+    """
 
     cause: int
+    when: When | None = None
+
+
+LAST_CAUSE = 0
 
 
 Step = RingStep | TrunkStep | AnnounceStep | HangupStep

@@ -431,13 +431,13 @@ async def feature_blind_transfer(desk: Desk) -> list[dict[str, Any]]:
 
 
 async def feature_attended_transfer(desk: Desk) -> list[dict[str, Any]]:
-    """201 dials *2203, talks to 203, and hangs up: Asterisk's own attended transfer."""
+    """201 dials *3203, talks to 203, and hangs up: Asterisk's own attended transfer."""
     first = await desk.phone("201", Answer(after=0.4))
     third = await desk.phone("203", Answer(after=0.5))
     caller = await desk.outside("0015550105")
     talking = await first.answered()
     await asyncio.sleep(0.6)
-    await first.press("*2", talking)
+    await first.press("*3", talking)
     await asyncio.sleep(0.5)
     await first.press("203", talking)
     await third.answered()

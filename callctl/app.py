@@ -1,0 +1,362 @@
+"""The daemon: builds every part, hands each what it needs, owns their lifetimes.
+
+Order of start does not matter: without PostgreSQL the fallback dialplan decides calls, without
+Asterisk the history works, and each part joins in when it is back.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import asyncpg
+from aiohttp import web
+
+import callctl.features.access.api
+import callctl.features.calls.api
+import callctl.features.originate.api
+import callctl.features.recordings.api
+import callctl.features.routing.api
+from agi.route import route_verb
+from callctl.asterisk.ami import AmiClient
+from callctl.asterisk.ami_protocol import AmiError, AmiEvent
+from callctl.asterisk.fastagi import AgiCall, AgiRefused
+from callctl.asterisk.fastagi_server import FastAgiServer
+from callctl.asterisk.journal_files import JournalFiles
+from callctl.asterisk.provision import modules_to_reload, render_provisioning, write_provisioning
+from callctl.config import Settings
+from callctl.console.pages import Console
+from callctl.core.calls.record import CallRecord
+from callctl.core.errors import CallctlError
+from callctl.core.routing.encoding import encode_plan
+from callctl.core.routing.model import Extension, RoutingTable
+from callctl.db.embedded import EmbeddedPostgres
+from callctl.db.migrate import migrate
+from callctl.db.pool import Database
+from callctl.features.access.service import AccessService
+from callctl.features.access.store import AccessStore
+from callctl.features.calls.attribution import attribute
+from callctl.features.calls.reader import JournalReader
+from callctl.features.calls.service import CallService
+from callctl.features.originate.service import OriginateService
+from callctl.features.originate.store import OrderStore
+from callctl.features.recordings.service import RecordingPlaces, RecordingService
+from callctl.features.routing.service import RoutingService
+from callctl.features.routing.store import RoutingStore
+from callctl.features.routing.watch import watch_routing
+from callctl.http.auth import Origin
+from callctl.http.endpoint import Endpoint
+from callctl.http.health import ReadinessCheck, health_endpoints
+from callctl.http.openapi import build_openapi
+from callctl.http.server import HttpServer, build_web_app
+from callctl.telemetry.log import get_logger
+from callctl.telemetry.metrics import AMI_CONNECTED, PLANS, PROVISIONED, UNITS_FAILED
+
+log = get_logger("daemon")
+
+RETRY_SECONDS = 1.0
+SAVE_MEMORY_SECONDS = 5.0
+
+
+class AlreadyRunning(Exception):
+    """Another daemon serves the same Asterisk."""
+
+
+class Daemon:
+    """Everything of one callctl beside one Asterisk. Use as an async context manager."""
+
+    def __init__(self, settings: Settings, db: Database, database_url: str) -> None:
+        self.settings = settings
+        self.db = db
+        self.database_url = database_url
+        self.access = AccessService(AccessStore(db), session_hours=settings.session_hours)
+        self.routing = RoutingService(RoutingStore(db), self._provision)
+        self.calls = CallService(db)
+        self.recordings = RecordingService(
+            db, RecordingPlaces(settings.recordings_spool, settings.recordings_dir)
+        )
+        self.ami = AmiClient(
+            settings.ami_host, settings.ami_port, settings.ami_user, read_ami_secret(settings)
+        )
+        self.agi = FastAgiServer(
+            settings.agi_host, settings.agi_port, {"route": route_verb(self._decide)}
+        )
+        self.originate = OriginateService(self.ami, OrderStore(db), self._find_extension)
+        self.reader: JournalReader | None = None
+        self.http_port = 0
+        self.ready = asyncio.Event()
+        self._http = HttpServer(self._web_app())
+        self._loaded = False
+        self._default_account_id = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._lock: IO[str] | None = None
+
+    async def __aenter__(self) -> "Daemon":
+        self._lock = take_lock(self.settings.state_dir, self.settings.systemname)
+        await self.agi.start()
+        await self.ami.start()
+        self.ami.subscribe(("FullyBooted",), self._asterisk_booted, name="boot")
+        self.http_port = await self._http.start(self.settings.http_host, self.settings.http_port)
+        self._spawn("start", self._start_with_database)
+        self._spawn("recordings", self.recordings.run)
+        self._spawn("ami_state", self._observe_ami)
+        log.info("started", http=f"http://{self.settings.http_host}:{self.http_port}")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.agi.stop()
+        await self._http.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(CallctlError):
+            await self.routing.save_memory()
+        await self.ami.stop()
+        if self._lock is not None:
+            self._lock.close()
+        log.info("stopped")
+
+    # Calls
+
+    def _decide(self, call: AgiCall) -> str:
+        """The plan of a call, as text. Without a table the fallback dialplan knows better."""
+        if not self._loaded:
+            raise AgiRefused("no_routing", call.uniqueid)
+        plan = self.routing.decide(
+            endpoint=call.endpoint,
+            uniqueid=call.uniqueid,
+            dialled=call.dialled,
+            caller_number=call.caller_number,
+            caller_name=call.caller_name,
+            withheld=call.withheld,
+            now=datetime.now(UTC),
+        )
+        PLANS.labels(plan.direction.value).inc()
+        return encode_plan(plan)
+
+    def _find_extension(self, account_id: int, number: str) -> Extension | None:
+        index = self.routing.table.accounts.get(account_id)
+        return index.extensions.get(number) if index else None
+
+    def _calls_stored(self, records: Sequence[CallRecord]) -> None:
+        """Strategies with memory go by answered calls."""
+        for record in records:
+            if record.answered_by is not None and record.answered_us is not None:
+                owner = attribute(record, self.routing.table, self._default_account_id)
+                at = datetime.fromtimestamp(record.answered_us / 1_000_000, UTC)
+                self.routing.note_answered(owner.account_id, record.answered_by, at)
+
+    # Asterisk's files
+
+    async def _provision(self, table: RoutingTable) -> None:
+        """Write what Asterisk must know, and have it reloaded. Phones keep working meanwhile."""
+        files = render_provisioning(table, self.routing.credentials, datetime.now(UTC).year)
+        try:
+            changed = write_provisioning(self.settings.asterisk_generated_dir, files)
+            await self._reload(modules_to_reload(changed))
+        except (OSError, AmiError) as error:
+            PROVISIONED.labels("failed").inc()
+            log.error("provisioning_failed", error=str(error))
+        else:
+            PROVISIONED.labels("done").inc()
+            log.info("provisioned", files=list(changed), revision=table.revision)
+
+    async def _reload(self, modules: Sequence[str]) -> None:
+        # An Asterisk that is away reads the files when it starts.
+        if modules and self.ami.state.connected:
+            await self.ami.reload(modules)
+
+    async def _asterisk_booted(self, event: AmiEvent) -> None:
+        """AMI greets with this at each login: what was open before Asterisk began is cut off."""
+        uptime = event.fields.get("uptime", "")
+        if self.reader is not None and uptime.isdecimal():
+            began = datetime.now(UTC).timestamp() - int(uptime) - 1
+            self.reader.asterisk_started(datetime.fromtimestamp(began, UTC))
+
+    async def _observe_ami(self) -> None:
+        while True:
+            AMI_CONNECTED.set(self.ami.state.connected)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    # Lifetimes
+
+    async def _start_with_database(self) -> None:
+        """What needs PostgreSQL once: accounts, the routing table; then what reads for ever."""
+        await self._until_done(self._prepare)
+        self.reader = JournalReader(
+            JournalFiles(self.settings.journal_path),
+            self.db,
+            lambda: self.routing.table,
+            systemname=self.settings.systemname,
+            default_account_id=self._default_account_id,
+            grace_seconds=self.settings.journal_grace_seconds,
+            retention_days=self.settings.journal_retention_days,
+            on_calls=self._calls_stored,
+        )
+        self._spawn("journal", self.reader.run)
+        self._spawn("routing", lambda: watch_routing(self.db, self.routing))
+        self._spawn("memory", self._save_memory)
+        self.ready.set()
+
+    async def _prepare(self) -> None:
+        await migrate_when_reachable(self.database_url)
+        self._default_account_id = (await self.access.bootstrap()).account_id
+        await self.routing.load()
+        self._loaded = True
+        await self._provision(self.routing.table)
+
+    async def _save_memory(self) -> None:
+        while True:
+            await asyncio.sleep(SAVE_MEMORY_SECONDS)
+            with contextlib.suppress(CallctlError):
+                await self.routing.save_memory()
+
+    async def _until_done(self, step: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                return await step()
+            except CallctlError as error:
+                if error.code != "database_unavailable":
+                    raise
+                log.warning("waiting_for_database", error=error.message)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    def _spawn(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        self._tasks.append(asyncio.create_task(self._guard(name, run), name=name))
+
+    async def _guard(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """A job that fails is logged and started again: none takes the daemon with it."""
+        while True:
+            try:
+                return await run()
+            except Exception:
+                UNITS_FAILED.labels(name).inc()
+                log.exception("job_failed", job=name)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    # HTTP
+
+    def endpoints(self) -> list[Endpoint]:
+        """Every operation of the API, by feature."""
+        origin = Origin(self.settings.http_public_url)
+        return [
+            *callctl.features.calls.api.endpoints(self.calls),
+            *callctl.features.originate.api.endpoints(self.originate),
+            *callctl.features.recordings.api.endpoints(self.recordings),
+            *callctl.features.routing.api.endpoints(self.routing),
+            *callctl.features.access.api.endpoints(self.access, origin),
+        ]
+
+    def _web_app(self) -> web.Application:
+        origin = Origin(self.settings.http_public_url)
+        console = Console(
+            self.access,
+            self.calls,
+            origin=origin,
+            recording_url=lambda recording: f"/api/v1/recordings/{recording}",
+        )
+        checks = (
+            ReadinessCheck("database", self.db.check),
+            ReadinessCheck("routing", self._check_routing),
+            ReadinessCheck("ami", self._check_ami, required=False),
+            ReadinessCheck("journal", self._check_journal, required=False),
+        )
+        return build_web_app(
+            self.endpoints(),
+            self.access,
+            origin=origin,
+            checks=checks,
+            pages=console.routes(),
+            error_page=console.error_page,
+        )
+
+    async def _check_routing(self) -> None:
+        if not self._loaded:
+            raise RuntimeError("the routing is not loaded yet; calls use the fallback dialplan")
+
+    async def _check_ami(self) -> None:
+        state = self.ami.state
+        if not state.connected:
+            since = datetime.fromtimestamp(state.since, UTC).isoformat(timespec="seconds")
+            raise RuntimeError(f"not connected since {since}: {state.reason}")
+
+    async def _check_journal(self) -> None:
+        if self.reader is None:
+            raise RuntimeError("waits for the database")
+        if self.reader.last_error is not None:
+            raise RuntimeError(self.reader.last_error)
+
+
+def read_ami_secret(settings: Settings) -> str:
+    """The setting, or the file that is made with Asterisk's configuration; empty without both."""
+    if settings.ami_secret:
+        return settings.ami_secret
+    try:
+        return (settings.state_dir / "ami.secret").read_text().strip()
+    except FileNotFoundError:
+        return ""
+
+
+def take_lock(state_dir: Path, systemname: str) -> IO[str]:
+    """One daemon per Asterisk. Raises AlreadyRunning with the other's process id."""
+    state_dir.mkdir(parents=True, exist_ok=True)
+    lock = (state_dir / f"{systemname}.lock").open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        owner = lock.read().strip() or "?"
+        lock.close()
+        raise AlreadyRunning(
+            f"a callctl for {systemname!r} runs already (process {owner})"
+        ) from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock
+
+
+async def migrate_when_reachable(database_url: str) -> list[str]:
+    """Raises CallctlError("database_unavailable"), MigrationError."""
+    try:
+        return await migrate(database_url)
+    except (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError) as error:
+        raise CallctlError("database_unavailable", str(error)) from error
+
+
+@contextlib.asynccontextmanager
+async def open_database_url(settings: Settings) -> AsyncIterator[str]:
+    """The set URL, or that of the embedded server, which runs meanwhile."""
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    embedded = await asyncio.to_thread(EmbeddedPostgres.start, settings.state_dir)
+    try:
+        yield embedded.url
+    finally:
+        await asyncio.to_thread(embedded.stop)
+
+
+@contextlib.asynccontextmanager
+async def open_daemon(settings: Settings) -> AsyncIterator[Daemon]:
+    """A running daemon with its database. Raises AlreadyRunning, MigrationError, OSError."""
+    async with open_database_url(settings) as url:
+        with contextlib.suppress(CallctlError):
+            # PostgreSQL that is away is waited for; a wrong schema stops the start.
+            await migrate_when_reachable(url)
+        db = await Database.connect(url)
+        try:
+            async with Daemon(settings, db, url) as daemon:
+                yield daemon
+        finally:
+            await db.close()
+
+
+def openapi_document() -> dict[str, Any]:
+    """The API's document, without a database, an Asterisk or a running daemon."""
+    daemon = Daemon(Settings(), Database(None), "")
+    return build_openapi([*daemon.endpoints(), *health_endpoints(())])

@@ -1,0 +1,178 @@
+"""One AMI connection: panoramisk's protocol and action, made safe.
+
+Of panoramisk 1.4 the shape is used (an action is a dict with a future, registered under its id
+and completed by the messages that carry it). Replaced is what was dangerous: decoding before
+framing, unchecked header text, sequential ids, resending after a reconnect, obeying a "Shutdown"
+event that anyone can forge, and lists without an end.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Protocol
+
+from panoramisk.actions import Action
+from panoramisk.ami_protocol import AMIProtocol
+
+from callctl.asterisk.ami_protocol import (
+    AmiConnectionLost,
+    AmiEvent,
+    AmiInvalid,
+    AmiLimits,
+    AmiNotConnected,
+    AmiProtocolError,
+    AmiReply,
+    AmiResponse,
+    Field,
+    Framer,
+    check_action,
+    new_action_id,
+    parse_message,
+)
+
+
+class SessionOwner(Protocol):
+    """Who is told what the connection brings."""
+
+    def event_received(self, event: AmiEvent) -> None: ...
+
+    def message_refused(self, reason: str) -> None: ...
+
+
+class SafeAction(Action):  # type: ignore[misc]
+    """An action whose text cannot hold another one, and whose answer cannot be guessed."""
+
+    def __init__(self, name: str, fields: Mapping[str, Field], list_messages: int) -> None:
+        headers = check_action(name, fields)
+        self.action_id_text = new_action_id()
+        headers.insert(1, ("ActionID", self.action_id_text))
+        self._wire = "".join(f"{key}: {value}\r\n" for key, value in headers) + "\r\n"
+        self._room = list_messages
+        self._reply: AmiReply | None = None
+        self._events: list[AmiEvent] = []
+        super().__init__({"Action": name, "ActionID": self.action_id_text})
+
+    def __str__(self) -> str:
+        return self._wire
+
+    def add_message(self, message: AmiReply | AmiEvent) -> bool:
+        """Take a message that carries this action's id; True when it was the last one.
+
+        Raises AmiProtocolError ``list_too_long``.
+        """
+        if self._reply is None:
+            if not isinstance(message, AmiReply):
+                return False
+            self._reply = message
+            return self._finish() if not message.opens_list else False
+        if isinstance(message, AmiReply):
+            return False
+        if message.get("EventList").lower() in ("complete", "cancelled"):
+            return self._finish()
+        self._events.append(message)
+        if len(self._events) > self._room:
+            raise AmiProtocolError("list_too_long")
+        return False
+
+    def _finish(self) -> bool:
+        reply = self._reply
+        assert reply is not None
+        if not self.future.done():
+            self.future.set_result(
+                AmiResponse(
+                    success=reply.success,
+                    message=reply.message,
+                    fields=reply.fields,
+                    output=reply.output,
+                    events=tuple(self._events),
+                    action_id=self.action_id_text,
+                )
+            )
+        return True
+
+
+class AmiSession(AMIProtocol):  # type: ignore[misc]
+    """A connection from its banner to its end. `lost` is done when it is over, with the reason."""
+
+    def __init__(self, owner: SessionOwner, limits: AmiLimits) -> None:
+        self._owner = owner
+        self._limits = limits
+        self._framer = Framer(limits)
+        self.closed = True
+        self.greeted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.encoding = "utf-8"
+
+    def request(self, name: str, fields: Mapping[str, Field]) -> "asyncio.Future[AmiResponse]":
+        """Write one action, once. The future ends with the response, or AmiConnectionLost.
+
+        Raises AmiInvalid (nothing written), AmiNotConnected (nothing written).
+        """
+        action = SafeAction(name, fields, self._limits.list_messages)
+        if self.closed or self.transport.is_closing():
+            raise AmiNotConnected("the AMI connection is closed")
+        if len(self.responses) >= self._limits.pending_actions:
+            raise AmiInvalid(f"{len(self.responses)} actions wait for a response already")
+        future: asyncio.Future[AmiResponse] = action.future
+        # A timeout cancels the future; a late response must then find nothing.
+        future.add_done_callback(lambda _: self.responses.pop(action.action_id_text, None))
+        self.send(action)
+        return future
+
+    def data_received(self, data: bytes) -> None:
+        if self.closed:
+            return
+        try:
+            for raw in self._framer.feed(data):
+                self._take(raw)
+            if self._framer.version is not None and not self.greeted.done():
+                self.greeted.set_result(self._framer.version)
+        except AmiProtocolError as error:
+            self.drop(error.reason)
+
+    def _take(self, raw: bytes) -> None:
+        try:
+            message = parse_message(raw)
+        except AmiProtocolError as error:
+            self._owner.message_refused(error.reason)
+            return
+        action = self.responses.get(message.action_id) if message.action_id else None
+        if action is not None:
+            action.add_message(message)
+        elif isinstance(message, AmiEvent):
+            self._owner.event_received(message)
+        else:
+            self._owner.message_refused("unmatched_response")
+
+    def drop(self, reason: str) -> None:
+        """End the connection now. Never raises; a second call does nothing."""
+        if not self.closed:
+            self.close()
+            self.transport.abort()
+        self._lose(reason)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.close()
+        self._lose("reset" if exc else "closed_by_peer")
+
+    def close(self) -> None:
+        """Fail what waits: it may have happened, so it is never sent again."""
+        if self.closed:
+            return
+        self.closed = True
+        for action in list(self.responses.values()):
+            if not action.future.done():
+                action.future.set_exception(AmiConnectionLost(f"{action['action']}: {_UNKNOWN}"))
+        self.responses.clear()
+        self.transport.close()
+
+    def _lose(self, reason: str) -> None:
+        if not self.lost.done():
+            self.lost.set_result(reason)
+        if not self.greeted.done():
+            self.greeted.cancel()
+
+
+_UNKNOWN = "the connection was lost before the response; whether it was done is unknown"

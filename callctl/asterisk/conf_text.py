@@ -1,0 +1,32 @@
+"""Text that Asterisk's configuration reader takes as one value, whatever is in it.
+
+In a value, ``;`` begins a comment and a line's end ends it; nothing else is special, but callers'
+names pass through a quoted string besides, and ``${`` means something in extensions.conf. What
+cannot be written safely is refused, or, in names that only people read, left out.
+"""
+
+import re
+
+
+class UnsafeValue(ValueError):
+    """A value that Asterisk would read as something else. The text names it, secrets aside."""
+
+
+def word(text: str, what: str) -> str:
+    """A name, an address, a number: printable, without blanks, quotes or dialplan syntax."""
+    if not re.fullmatch(r"[A-Za-z0-9_.:*#+@/-]{1,255}", text):
+        raise UnsafeValue(f"{what} {text!r} cannot be written for Asterisk")
+    return text
+
+
+def secret(text: str, what: str) -> str:
+    """A password: any printable ASCII without blanks, ``;`` escaped."""
+    if not re.fullmatch(r"[!-~]{1,255}", text):
+        raise UnsafeValue(f"{what}: only printable ASCII without blanks can be written")
+    return text.replace("\\", "\\\\").replace(";", "\\;") if ";" in text else text
+
+
+def display_name(text: str) -> str:
+    """A person's name within quotes: control characters and ``"\\<>;${}`` are left out."""
+    kept = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(re.sub(r'["\\<>;${}\[\]]', "", kept).split())[:80]

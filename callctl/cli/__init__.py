@@ -1,0 +1,56 @@
+"""The command line: one module per subject, each adds its commands to the parser.
+
+Exit codes: 0 done, 1 the answer is no (a difference, a broken expectation, damage), 2 wrong usage,
+settings or input, 3 something that callctl needs is away, 130 interrupted.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from callctl import __version__
+from callctl.cli import access, journal, routing, system
+from callctl.cli.common import EXIT_AWAY, EXIT_USAGE, Failure
+from callctl.config import ConfigError
+from callctl.core.errors import CallctlError
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="callctl",
+        description="Turns an Asterisk PBX into a call centre that accounts for every call.",
+    )
+    parser.add_argument("--version", action="version", version=f"callctl {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for subject in (system, journal, routing, access):
+        subject.add_commands(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code. Errors that have a name are one line, never a traceback."""
+    arguments = build_parser().parse_args(argv)
+    run: Command = arguments.run
+    try:
+        return run(arguments)
+    except Failure as failure:
+        return _say(str(failure), failure.exit_code)
+    except ConfigError as error:
+        return _say(f"settings: {error}", EXIT_USAGE)
+    except CallctlError as error:
+        away = error.code.endswith("_unavailable")
+        return _say(f"{error}\n{error.error.remedy}", EXIT_AWAY if away else EXIT_USAGE)
+    except BrokenPipeError:
+        # Whoever read our output has had enough, as `| head` does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _say(message: str, code: int) -> int:
+    print(f"callctl: {message}", file=sys.stderr)
+    return code

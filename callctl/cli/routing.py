@@ -1,0 +1,154 @@
+"""``callctl routing`` and ``callctl route explain``: the routing as text, and what it would do."""
+
+import argparse
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from callctl.cli.common import (
+    EXIT_NO,
+    EXIT_OK,
+    Failure,
+    add_json_flag,
+    open_database,
+    print_json,
+    run_async,
+    settings_of_process,
+)
+from callctl.core.errors import CallctlError
+from callctl.features.access.service import AccessService
+from callctl.features.access.store import AccessStore
+from callctl.features.routing.api import plan_view
+from callctl.features.routing.document import dump_yaml
+from callctl.features.routing.service import RoutingService
+from callctl.features.routing.store import RoutingStore
+from callctl.features.routing.words import format_diff, format_plan
+
+
+def add_commands(commands: Any) -> None:
+    routing = commands.add_parser("routing", help="the routing as one YAML file")
+    verbs = routing.add_subparsers(metavar="VERB", required=True)
+    apply = verbs.add_parser(
+        "apply",
+        help="make FILE the routing: all of it or nothing",
+        description="Checked whole before anything is written. A file whose expectations do not "
+        "hold is refused, with both plans shown. The running daemon takes it over at once.",
+    )
+    apply.add_argument("file", type=Path, metavar="FILE", help="- reads standard input")
+    export = verbs.add_parser("export", help="print the routing as YAML")
+    export.add_argument("--with-secrets", action="store_true", help="SIP and carrier passwords too")
+    diff = verbs.add_parser(
+        "diff", help="what `apply FILE` would change; exit code 1 when there is anything"
+    )
+    diff.add_argument("file", type=Path, metavar="FILE")
+    for verb, run in ((apply, run_apply), (export, run_export), (diff, run_diff)):
+        _add_account(verb)
+        verb.set_defaults(run=run)
+    add_json_flag(apply)
+    add_json_flag(diff)
+
+    route = commands.add_parser("route", help="what would happen to a call")
+    explain = route.add_subparsers(metavar="VERB", required=True).add_parser(
+        "explain", help="print the plan of a call, and why; rings nobody"
+    )
+    explain.add_argument(
+        "--from", dest="from_", required=True, help="an extension, a number outside, or withheld"
+    )
+    explain.add_argument("--to", required=True, help="what is dialled")
+    explain.add_argument(
+        "--at", help="RFC 3339, or local time of the account as 2026-11-22T15:00; now if left out"
+    )
+    explain.add_argument("--via", help="the trunk a call from outside comes in by")
+    _add_account(explain)
+    add_json_flag(explain)
+    explain.set_defaults(run=run_explain)
+
+
+def _add_account(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--account", default="main", metavar="CODE", help="default: main")
+
+
+@asynccontextmanager
+async def _service(account: str) -> AsyncIterator[tuple[RoutingService, int]]:
+    async with open_database(settings_of_process()) as db:
+        access = AccessStore(db)
+        await AccessService(access).bootstrap()
+        account_id = await access.get_account_id(account)
+        if account_id is None:
+            raise Failure(f"there is no account {account!r}")
+        service = RoutingService(RoutingStore(db))
+        await service.load()
+        yield service, account_id
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise Failure(f"{file}: {error.strerror}") from error
+
+
+def run_apply(arguments: argparse.Namespace) -> int:
+    return run_async(_apply(arguments))
+
+
+async def _apply(arguments: argparse.Namespace) -> int:
+    text = _read(arguments.file)
+    async with _service(arguments.account) as (service, account_id):
+        try:
+            result = await service.apply(account_id, text, "command line", file=str(arguments.file))
+        except CallctlError as error:
+            if error.code not in ("invalid_routing", "broken_expectation"):
+                raise
+            raise Failure(error.message, EXIT_NO) from error
+    if arguments.json:
+        print_json(result)
+    else:
+        print(format_diff(result.changes))
+        for warning in result.warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+    return EXIT_OK
+
+
+def run_export(arguments: argparse.Namespace) -> int:
+    return run_async(_export(arguments))
+
+
+async def _export(arguments: argparse.Namespace) -> int:
+    async with _service(arguments.account) as (service, account_id):
+        document = service.export(account_id, with_secrets=arguments.with_secrets)
+    sys.stdout.write(dump_yaml(document))
+    return EXIT_OK
+
+
+def run_diff(arguments: argparse.Namespace) -> int:
+    return run_async(_diff(arguments))
+
+
+async def _diff(arguments: argparse.Namespace) -> int:
+    text = _read(arguments.file)
+    async with _service(arguments.account) as (service, account_id):
+        changes = service.diff(account_id, text, file=str(arguments.file))
+    if arguments.json:
+        print_json(changes)
+    else:
+        print(format_diff(changes))
+    return EXIT_NO if changes else EXIT_OK
+
+
+def run_explain(arguments: argparse.Namespace) -> int:
+    return run_async(_explain(arguments))
+
+
+async def _explain(arguments: argparse.Namespace) -> int:
+    at = arguments.at or datetime.now(UTC)
+    async with _service(arguments.account) as (service, account_id):
+        plan = service.explain(account_id, arguments.from_, arguments.to, at, arguments.via)
+    if arguments.json:
+        print_json(plan_view(plan))
+    else:
+        print(format_plan(plan))
+    return EXIT_OK

@@ -1,0 +1,264 @@
+"""Settings: one table that feeds the settings file, the environment and docs/settings.md.
+
+Sources, later ones win: the default, the TOML file (``CALLCTL_CONFIG``, or
+``/etc/callctl/callctl.toml`` where there is one), ``CALLCTL_<NAME>`` in the environment.
+A wrong value stops the start with a line that says what is wrong and where; nothing is repaired.
+"""
+
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+from urllib.parse import urlsplit
+
+DEFAULT_CONFIG_FILE = Path("/etc/callctl/callctl.toml")
+ENVIRONMENT_PREFIX = "CALLCTL_"
+CONFIG_FILE_VARIABLE = "CALLCTL_CONFIG"
+
+
+class ConfigError(Exception):
+    """A setting that is unknown, of the wrong type or out of range. The text names its source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What the table says of one setting besides its name, type and default."""
+
+    help: str
+    secret: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+
+
+_RULE = "rule"
+
+
+def _says(help: str, **rule: Any) -> dict[str, Rule]:
+    return {_RULE: Rule(help, **rule)}
+
+
+def _setting(default: Any, help: str, **rule: Any) -> Any:
+    return field(default=default, metadata=_says(help, **rule))
+
+
+def _port(default: int, help: str) -> Any:
+    return _setting(default, help, minimum=0, maximum=65535)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Settings:
+    """All settings of one daemon. Relative paths are beneath `state_dir`."""
+
+    database_url: str | None = _setting(
+        None,
+        "PostgreSQL 16 or newer, as postgresql://user:password@host/database. Empty: an embedded "
+        "server beneath `state_dir`.",
+        secret=True,
+    )
+    state_dir: Path = field(
+        default=Path("/var/lib/callctl"),
+        metadata=_says("Where callctl keeps what is not in the database."),
+    )
+    systemname: str = _setting(
+        "callctl", "Asterisk's `systemname`; tells several nodes on one database apart."
+    )
+    http_host: str = _setting("127.0.0.1", "Address of the API and the console.")
+    http_port: int = _port(8080, "Port of the API and the console; 0 takes a free one.")
+    http_public_url: str | None = _setting(
+        None,
+        "Address by which browsers reach the console, as https://calls.example.org. Set it behind "
+        "a proxy: cookies are then Secure where it is https, and requests of other origins are "
+        "told from our own by it. Empty: the Host header of each request.",
+    )
+    session_hours: int = _setting(
+        12, "How long a person stays signed in to the console.", minimum=1, maximum=24 * 90
+    )
+    agi_host: str = _setting("127.0.0.1", "Address on which Asterisk asks for a plan (FastAGI).")
+    agi_port: int = _port(4573, "Port on which Asterisk asks for a plan (FastAGI).")
+    ami_host: str = _setting("127.0.0.1", "Address of Asterisk's manager interface (AMI).")
+    ami_port: int = _port(5038, "Port of Asterisk's manager interface (AMI).")
+    ami_user: str = _setting("callctl", "User of the manager interface.")
+    ami_secret: str = _setting(
+        "", "Its secret. Empty: read from `ami.secret` beneath `state_dir`.", secret=True
+    )
+    journal_path: Path = field(
+        default=Path("/var/log/asterisk/cel-custom/journal.csv"),
+        metadata=_says("The journal that Asterisk writes (CEL), on local disk."),
+    )
+    recordings_spool: Path = field(
+        default=Path("/var/spool/asterisk/callctl"),
+        metadata=_says("Where Asterisk writes recordings while they grow."),
+    )
+    recordings_dir: Path = field(
+        default=Path("recordings"),
+        metadata=_says("Where complete recordings are kept, as YYYY/MM/DD/<name>.wav."),
+    )
+    asterisk_generated_dir: Path = field(
+        default=Path("/etc/asterisk/callctl.d"),
+        metadata=_says("Where callctl writes endpoints, trunks and the fallback dialplan."),
+    )
+    journal_retention_days: int = _setting(
+        90, "How long rotated journals are kept after they have been stored.", minimum=1
+    )
+    journal_grace_seconds: float = _setting(
+        2.0, "How long a finished call waits for late journal rows.", minimum=0, maximum=3600
+    )
+    log_level: str = _setting(
+        "info", "Least severity that is logged.", choices=("debug", "info", "warning", "error")
+    )
+    log_format: str = _setting(
+        "console",
+        "How log lines look: for eyes, or one JSON object a line.",
+        choices=("console", "json"),
+    )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "state_dir", self.state_dir.absolute())
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, Path) and not value.is_absolute():
+                object.__setattr__(self, item.name, self.state_dir / value)
+
+    def __repr__(self) -> str:
+        """Secrets never reach a log by way of a repr."""
+        shown = (
+            f"{f.name}="
+            + (
+                "***"
+                if rule_of(f).secret and getattr(self, f.name)
+                else repr(getattr(self, f.name))
+            )
+            for f in fields(self)
+        )
+        return f"Settings({', '.join(shown)})"
+
+
+def rule_of(item: "Field[Any]") -> Rule:
+    """The table's words on one field of `Settings`."""
+    rule: Rule = item.metadata[_RULE]
+    return rule
+
+
+def environment_name(name: str) -> str:
+    """``http_port`` -> ``CALLCTL_HTTP_PORT``."""
+    return ENVIRONMENT_PREFIX + name.upper()
+
+
+def load_settings(environ: Mapping[str, str], config_file: Path | None = None) -> Settings:
+    """Read all sources and check them. Raises ConfigError.
+
+    `config_file` stands in for ``CALLCTL_CONFIG``; a file that was named must exist.
+    """
+    values = _file_values(environ, config_file) | _environment_values(environ)
+    return Settings(**values)
+
+
+def read_ami_secret(settings: Settings) -> str:
+    """The manager interface's secret from the settings or from its file. Raises ConfigError."""
+    if settings.ami_secret:
+        return settings.ami_secret
+    path = settings.state_dir / "ami.secret"
+    try:
+        secret = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"ami_secret is not set and {path} cannot be read: {error}") from error
+    if not secret:
+        raise ConfigError(f"ami_secret is not set and {path} is empty")
+    return secret
+
+
+def _file_values(environ: Mapping[str, str], config_file: Path | None) -> dict[str, Any]:
+    named = config_file or (
+        Path(environ[CONFIG_FILE_VARIABLE]) if environ.get(CONFIG_FILE_VARIABLE) else None
+    )
+    path = named or DEFAULT_CONFIG_FILE
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if named is None:
+            return {}
+        raise ConfigError(f"settings file {path}: no such file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"settings file {path}: {error}") from error
+    return {
+        name: _checked(name, value, f"{path}: {name}", from_text=False)
+        for name, value in raw.items()
+    }
+
+
+def _environment_values(environ: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        name: _checked(name, text, f"environment: {variable}", from_text=True)
+        for variable, text in environ.items()
+        if variable.startswith(ENVIRONMENT_PREFIX) and variable != CONFIG_FILE_VARIABLE
+        for name in [variable.removeprefix(ENVIRONMENT_PREFIX).lower()]
+    }
+
+
+_FIELDS = {item.name: item for item in fields(Settings)}
+_TYPES: dict[str, Any] = get_type_hints(Settings)
+_WORDS = frozenset({"systemname", "ami_user", "http_host", "agi_host", "ami_host"})
+
+
+def _checked(name: str, value: object, where: str, *, from_text: bool) -> Any:
+    if name not in _FIELDS:
+        raise ConfigError(f"{where}: there is no such setting (docs/settings.md lists them)")
+    rule = rule_of(_FIELDS[name])
+    kind = _TYPES[name]
+    try:
+        result = _converted(kind, value, from_text=from_text)
+    except ValueError as error:
+        shown = "" if rule.secret else f", not {value!r}"
+        raise ConfigError(f"{where}: expected {error}{shown}") from None
+    if rule.choices and result not in rule.choices:
+        raise ConfigError(f"{where}: {result!r} is not one of {', '.join(rule.choices)}")
+    if rule.minimum is not None and result < rule.minimum:
+        raise ConfigError(f"{where}: {result} is less than {rule.minimum:g}")
+    if rule.maximum is not None and result > rule.maximum:
+        raise ConfigError(f"{where}: {result} is more than {rule.maximum:g}")
+    _check_meaning(name, result, where)
+    return result
+
+
+def _converted(kind: Any, value: object, *, from_text: bool) -> Any:
+    """`value` as `kind`. Raises ValueError that says in words what was expected."""
+    if kind == str | None:
+        return _converted(str, value, from_text=from_text) or None
+    if kind is Path:
+        text = _converted(str, value, from_text=from_text)
+        if not text:
+            raise ValueError("a path")
+        return Path(text)
+    if kind is str:
+        if not isinstance(value, str):
+            raise ValueError("a text in quotes")
+        return value
+    if isinstance(value, str) and from_text:
+        try:
+            number = int(value) if kind is int else float(value)
+        except ValueError:
+            number = math.nan
+        if math.isfinite(number):
+            return number
+    elif type(value) is kind and isinstance(value, (int, float)) and math.isfinite(value):
+        return value
+    elif kind is float and type(value) is int:
+        return float(value)
+    raise ValueError("a whole number" if kind is int else "a number")
+
+
+def _check_meaning(name: str, value: Any, where: str) -> None:
+    if name == "database_url" and value is not None:
+        if urlsplit(value).scheme not in ("postgresql", "postgres"):
+            raise ConfigError(f"{where}: must begin with postgresql://")
+    elif name == "http_public_url" and value is not None:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
+            raise ConfigError(f"{where}: must be https://host or http://host, without a path")
+    elif name in _WORDS and (
+        not value or not value.isprintable() or any(c.isspace() for c in value)
+    ):
+        raise ConfigError(f"{where}: must be a word without blanks")

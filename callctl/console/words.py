@@ -1,0 +1,91 @@
+"""How the console says things to people."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A word with a mark and a look, so that colour alone tells nothing (R001-06)."""
+
+    text: str
+    mark: str
+    look: str
+
+
+DISPOSITIONS = {
+    "ANSWERED": Badge("Answered", "✓", "good"),
+    "CANCELLED": Badge("Caller hung up", "↩", "warn"),
+    "NO_ANSWER": Badge("No answer", "○", "warn"),
+    "BUSY": Badge("Busy", "◐", "warn"),
+    "REJECTED": Badge("Refused", "⊘", "bad"),
+    "FAILED": Badge("Failed", "✕", "bad"),
+    "UNKNOWN": Badge("Unknown", "?", "dim"),
+}
+
+MISSED = Badge("Missed", "!", "bad")
+
+DIRECTIONS = {
+    "inbound": Badge("Incoming", "↘", "in"),
+    "outbound": Badge("Outgoing", "↗", "out"),
+    "internal": Badge("Internal", "↔", "dim"),
+}
+
+RESULTS = {
+    "ANSWER": Badge("answered", "✓", "good"),
+    "NOANSWER": Badge("did not answer", "○", "warn"),
+    "BUSY": Badge("was busy", "◐", "warn"),
+    "REJECTED": Badge("declined", "⊘", "warn"),
+    "UNAVAILABLE": Badge("could not be reached", "✕", "bad"),
+    "CANCEL": Badge("was ringing when the caller hung up", "↩", "warn"),
+    "ANSWERED_ELSEWHERE": Badge("stopped: another one answered", "→", "dim"),
+    "PICKUP": Badge("was picked up by another phone", "→", "dim"),
+    "FORWARD": Badge("forwarded the call", "⇢", "dim"),
+}
+
+COMPLETENESS = {
+    "repaired": "This record was put together again after some of its events came late or damaged.",
+    "truncated": "The end of this call is missing: Asterisk stopped, or the call was still going "
+    "on when its events ended.",
+}
+
+
+def badge(table: dict[str, Badge], key: str) -> Badge:
+    """A word that is not in the table (of a newer version) shows as it is."""
+    return table.get(key) or Badge(key, "·", "dim")
+
+
+def duration(seconds: float) -> str:
+    """``0:07``, ``12:34``, ``1:02:03``."""
+    whole = round(seconds)
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def party(number: str | None, name: str | None = None) -> str:
+    """Whom a call was from or for; a number that was withheld is unknown (R001-11)."""
+    if number is None:
+        return name or "unknown"
+    return number
+
+
+class LocalTime:
+    """Instants in an account's zone. An unknown zone is shown as UTC, and says so."""
+
+    def __init__(self, zone: str) -> None:
+        try:
+            self.zone = ZoneInfo(zone)
+        except (KeyError, ValueError, OSError):
+            self.zone = ZoneInfo("UTC")
+
+    @property
+    def name(self) -> str:
+        return self.zone.key
+
+    def day(self, instant: datetime) -> str:
+        return instant.astimezone(self.zone).strftime("%Y-%m-%d")
+
+    def clock(self, instant: datetime) -> str:
+        return instant.astimezone(self.zone).strftime("%H:%M:%S")

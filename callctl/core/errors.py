@@ -1,0 +1,205 @@
+"""Every error that callctl tells anyone about, declared once.
+
+The API renders them as ``{"error": {"code", "message", "field"?, "detail"?}}``; docs/errors.md is
+made from the same table.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCode:
+    """One kind of error: its stable code, its HTTP status, what it means and what to do."""
+
+    code: str
+    status: int
+    meaning: str
+    remedy: str
+
+
+_ALL = (
+    ErrorCode(
+        "malformed_request",
+        400,
+        "The request is not HTTP, or its body is not the JSON it claims to be.",
+        "Send UTF-8 JSON with Content-Type: application/json.",
+    ),
+    ErrorCode(
+        "unauthenticated",
+        401,
+        "No valid token or session came with the request.",
+        "Send Authorization: Bearer with a token that is neither expired nor revoked, or sign in.",
+    ),
+    ErrorCode(
+        "wrong_credentials",
+        401,
+        "The login or the password is wrong, or the user is blocked.",
+        "Check both. `callctl user reset-password` sets a new password.",
+    ),
+    ErrorCode(
+        "forbidden",
+        403,
+        "The token or the user's role lacks the scope that this needs; `detail` names it.",
+        "Use a token with that scope, or ask an administrator.",
+    ),
+    ErrorCode(
+        "cross_origin",
+        403,
+        "A browser sent a changing request from another site's page with this user's session.",
+        "Use the console itself, or a token. Behind a proxy, set `http_public_url`.",
+    ),
+    ErrorCode(
+        "not_found",
+        404,
+        "There is no such path, or no such object in this account.",
+        "Check the path and the id.",
+    ),
+    ErrorCode(
+        "method_not_allowed",
+        405,
+        "The path exists, but not with this method.",
+        "The Allow header names the methods.",
+    ),
+    ErrorCode(
+        "request_timeout",
+        408,
+        "The body did not arrive in time.",
+        "Send it again, at once.",
+    ),
+    ErrorCode(
+        "conflict",
+        409,
+        "The request does not fit the state that the object is in.",
+        "Read the object again, then decide.",
+    ),
+    ErrorCode(
+        "already_exists",
+        409,
+        "An object of that name exists.",
+        "Choose another name, or change the one that exists.",
+    ),
+    ErrorCode(
+        "idempotency_conflict",
+        409,
+        "The idempotency key was used before, with another request.",
+        "Use a new key for a new request.",
+    ),
+    ErrorCode(
+        "revision_conflict",
+        409,
+        "The routing was changed by someone else meanwhile.",
+        "Export it again, merge your change, apply.",
+    ),
+    ErrorCode(
+        "body_too_large",
+        413,
+        "The body is larger than this server takes.",
+        "Send less; `detail` names the limit in bytes.",
+    ),
+    ErrorCode(
+        "unsupported_media_type",
+        415,
+        "The body is not of a type that is read here.",
+        "Send Content-Type: application/json.",
+    ),
+    ErrorCode(
+        "range_not_satisfiable",
+        416,
+        "The Range header asks for bytes that the file does not have.",
+        "Ask within the size that the Content-Range header names.",
+    ),
+    ErrorCode(
+        "invalid_field",
+        422,
+        "A field is unknown, missing, of the wrong type or out of range; `field` names it.",
+        "Correct that field; /api/v1/openapi.json has its schema.",
+    ),
+    ErrorCode(
+        "invalid_routing",
+        422,
+        "The routing document contradicts itself; `detail` lists each problem with its place.",
+        "Correct the named places. Nothing was changed.",
+    ),
+    ErrorCode(
+        "broken_expectation",
+        422,
+        "The routing would break an expectation that it carries; `detail` shows both plans.",
+        "Correct the routing or the expectation. Nothing was changed.",
+    ),
+    ErrorCode(
+        "too_many_attempts",
+        429,
+        "Too many failed sign-ins for this login or from this address.",
+        "Wait for the seconds that the Retry-After header names.",
+    ),
+    ErrorCode(
+        "internal",
+        500,
+        "callctl made a mistake.",
+        "Look into the log for the request id that the answer carries, and report it.",
+    ),
+    ErrorCode(
+        "call_failed",
+        502,
+        "Asterisk refused to place the call.",
+        "`detail` holds Asterisk's words. The call was not placed; it is safe to ask again.",
+    ),
+    ErrorCode(
+        "call_uncertain",
+        502,
+        "The connection to Asterisk broke after the order to call was sent.",
+        "Look at the phone or the call history before asking again.",
+    ),
+    ErrorCode(
+        "database_unavailable",
+        503,
+        "PostgreSQL cannot be reached. Calls go on, and their records follow.",
+        "Start PostgreSQL; callctl reconnects by itself.",
+    ),
+    ErrorCode(
+        "asterisk_unavailable",
+        503,
+        "There is no connection to Asterisk's manager interface.",
+        "Start Asterisk; check `ami_host`, `ami_port`, the secret. callctl reconnects by itself.",
+    ),
+)
+
+ERRORS: Mapping[str, ErrorCode] = MappingProxyType({error.code: error for error in _ALL})
+
+
+class CallctlError(Exception):
+    """An error of the catalogue, with words for this one case.
+
+    `field` is the path of the field that is wrong (``body.steps[2].seconds``); `detail` is any
+    JSON value. Raises KeyError for a code that is not declared.
+    """
+
+    def __init__(
+        self, code: str, message: str, field: str | None = None, detail: Any = None
+    ) -> None:
+        self.error = ERRORS[code]
+        self.message = message
+        self.field = field
+        self.detail = detail
+        super().__init__(f"{code}: {message}" if field is None else f"{code}: {field}: {message}")
+
+    @property
+    def code(self) -> str:
+        return self.error.code
+
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+        return self.error.status
+
+    def body(self) -> dict[str, Any]:
+        """The one shape of an error (design of the API), ready for JSON."""
+        error: dict[str, Any] = {"code": self.code, "message": self.message}
+        if self.field is not None:
+            error["field"] = self.field
+        if self.detail is not None:
+            error["detail"] = self.detail
+        return {"error": error}

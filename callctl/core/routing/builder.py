@@ -1,0 +1,402 @@
+"""Destination chains into plan steps: the part of planning that all directions share.
+
+A plan is a linear list in which every non-answer goes on to the next step. What depends on *how* an
+extension failed (its forwards) becomes steps with a condition on that extension's step.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from callctl.core.outcomes import AttemptResult
+from callctl.core.routing.causes import parse_cause
+from callctl.core.routing.eligible import caller_matches, is_caller, skip_reason
+from callctl.core.routing.model import (
+    AccountIndex,
+    Chain,
+    Destination,
+    DestinationKind,
+    Did,
+    Extension,
+    HuntGroup,
+    HuntMemory,
+    Member,
+    RecordPolicy,
+    RingStrategy,
+)
+from callctl.core.routing.outbound import WITHHELD, Outgoing, number_for_trunk, select_route
+from callctl.core.routing.plan import (
+    LAST_CAUSE,
+    AnnounceStep,
+    Direction,
+    HangupStep,
+    Reason,
+    RingStep,
+    RingTarget,
+    RouteRequest,
+    Step,
+    TrunkStep,
+    When,
+)
+from callctl.core.routing.schedule import opening_at
+from callctl.core.routing.strategies import order_members
+
+MAX_STEPS = 40
+"""Steps of a plan before its last hangup."""
+
+MAX_STEP_CHARS = 5000
+"""What the steps may take of `encoding.MAX_PLAN_CHARS`; the rest is the head's and the trace's."""
+
+MAX_VISITS = 250
+"""Destinations looked at for one plan: bounds the time that a maze of references may take."""
+
+CAUSE_NOBODY = 20
+"""Q.850 "subscriber absent": nobody was left to ring."""
+
+_FORWARDS: tuple[tuple[str, tuple[AttemptResult, ...]], ...] = (
+    ("busy", (AttemptResult.BUSY, AttemptResult.REJECTED)),
+    ("no_answer", (AttemptResult.NOANSWER,)),
+    ("unavailable", (AttemptResult.UNAVAILABLE,)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the planner got to a destination: what its steps inherit from there.
+
+    `path` holds the destinations that are being followed, `records` the recording policies from
+    the nearest to the farthest, `forwarder` the extension on whose account a number is dialled.
+    """
+
+    when: When | None = None
+    path: frozenset[tuple[str, str]] = frozenset()
+    records: tuple[tuple[str, RecordPolicy], ...] = ()
+    forwarder: Extension | None = None
+    did: str | None = None
+
+
+class PlanBuilder:
+    """Collects steps and reasons for one call. `now` None = no clock: every schedule is open."""
+
+    def __init__(
+        self,
+        index: AccountIndex,
+        request: RouteRequest,
+        direction: Direction,
+        now: datetime | None,
+        memory: HuntMemory,
+    ) -> None:
+        self.index = index
+        self.request = request
+        self.direction = direction
+        self.now = now
+        self.memory = memory
+        self.steps: list[Step] = []
+        self.trace: list[Reason] = []
+        self.first_offered: list[tuple[str, str]] = []
+        self.max_seconds: int | None = index.routing.max_call_seconds
+        self.ended = False
+        self._visits = 0
+        self._chars = 0
+
+    def note(self, code: str, subject: str = "", detail: str = "") -> None:
+        self.trace.append(Reason(code, subject, detail))
+
+    # Steps
+
+    def add(self, step: Step, chars: int) -> bool:
+        """Append `step` if there is room for it; `chars` bounds its length when encoded."""
+        if self.ended:
+            return False
+        self._chars += chars
+        if len(self.steps) >= MAX_STEPS or self._chars > MAX_STEP_CHARS:
+            self.note("plan_cut", str(len(self.steps)))
+            self.ended = True
+            return False
+        self.steps.append(step)
+        if isinstance(step, HangupStep) and step.when is None:
+            self.ended = True
+        return True
+
+    def finish(self) -> None:
+        """End the plan: as its last attempt did, or as nobody being there."""
+        if self.steps and isinstance(self.steps[-1], HangupStep) and self.steps[-1].when is None:
+            return
+        tried = any(isinstance(s, RingStep | TrunkStep) for s in self.steps)
+        if not tried:
+            self.note("nobody")
+        self.steps.append(HangupStep(LAST_CAUSE if tried else CAUSE_NOBODY))
+
+    # Destinations
+
+    def follow(self, chain: Chain, way: Way) -> None:
+        for destination in chain:
+            if self.ended:
+                return
+            self._visits += 1
+            if self._visits > MAX_VISITS:
+                self.note("plan_cut", str(len(self.steps)))
+                self.ended = True
+                return
+            key = (destination.kind.value, destination.target)
+            if key in way.path:
+                self.note("loop", str(destination))
+                continue
+            self._go(destination, replace(way, path=way.path | {key}))
+
+    def _go(self, destination: Destination, way: Way) -> None:
+        target = destination.target
+        match destination.kind:
+            case DestinationKind.EXTENSION:
+                if extension := self.index.extensions.get(target):
+                    self.extension(extension, way)
+                    return
+            case DestinationKind.HUNT_GROUP:
+                if group := self.index.hunt_groups.get(target):
+                    self.hunt_group(group, way)
+                    return
+            case DestinationKind.DID:
+                if did := self.index.dids.get(target):
+                    self.did(did, way)
+                    return
+            case DestinationKind.NUMBER:
+                self._number(target, way)
+                return
+            case DestinationKind.ANNOUNCE:
+                self.add(AnnounceStep(target, way.when), 20 + len(target))
+                return
+            case DestinationKind.HANGUP:
+                self.add(HangupStep(parse_cause(target), way.when), 30)
+                return
+        self.note("missing", str(destination))
+
+    def did(self, did: Did, way: Way) -> None:
+        """By the caller, then by the clock, then its chain."""
+        key = (DestinationKind.DID.value, did.number)
+        way = replace(
+            way,
+            path=way.path | {key},
+            did=did.number,
+            records=((f"did:{did.number}", did.record), *way.records),
+        )
+        for rule in did.callers:
+            if caller_matches(self.request, rule.match):
+                self.note("caller_route", rule.match)
+                self.follow(rule.to, way)
+                return
+        if did.schedule is not None and not self._is_open(did.schedule):
+            if not did.closed:
+                self.note("closed_nowhere", did.number)
+            self.follow(did.closed, way)
+            return
+        self.follow(did.to, way)
+
+    def extension(self, extension: Extension, way: Way) -> None:
+        """Ring it, unless it forwards all its calls or is to be skipped; then its forwards."""
+        number = extension.number
+        forwarded = replace(
+            way,
+            path=way.path | {(DestinationKind.EXTENSION.value, number)},
+            forwarder=extension,
+            records=((f"extension:{number}", extension.record), *way.records),
+        )
+        if (
+            extension.enabled
+            and extension.forward_always
+            and not is_caller(extension, self.request, self.direction)
+        ):
+            self.note("forward_always", number, _words(extension.forward_always))
+            self.follow(extension.forward_always, forwarded)
+            return
+        skipped = skip_reason(self.index, extension, self.request, self.direction, self.now)
+        if skipped is not None:
+            self.trace.append(skipped)
+            chain = {
+                "skipped_dnd": extension.forward_busy,
+                "skipped_disabled": extension.forward_unavailable,
+                "skipped_hours": extension.forward_unavailable,
+            }.get(skipped.code, ())
+            if chain:
+                name = "busy" if skipped.code == "skipped_dnd" else "unavailable"
+                self.note(f"forward_{name}", number, _words(chain))
+                self.follow(chain, forwarded)
+            return
+        if self._ring((extension,), extension.ring_seconds, way):
+            self._conditional_forwards(extension, forwarded)
+
+    def _conditional_forwards(self, extension: Extension, way: Way) -> None:
+        """One block per different chain, on the results that lead to it."""
+        step_number = len(self.steps)
+        blocks: dict[Chain, tuple[AttemptResult, ...]] = {}
+        for name, results in _FORWARDS:
+            chain: Chain = getattr(extension, f"forward_{name}")
+            if chain:
+                self.note(f"forward_{name}", extension.number, _words(chain))
+                blocks[chain] = blocks.get(chain, ()) + results
+        for chain, results in blocks.items():
+            self.follow(chain, replace(way, when=When(step_number, results)))
+
+    # Hunt groups
+
+    def hunt_group(self, group: HuntGroup, way: Way) -> None:
+        """Its members by its strategy; members' own forwards do not apply. Then its `then`."""
+        members = self._members_to_ring(group)
+        self.note(
+            "hunt_group", group.name, f"{group.strategy}: {_list(e.number for e, _ in members)}"
+        )
+        if members:
+            self.first_offered.append((group.name, members[0][0].number))
+        way = replace(way, records=((f"hunt_group:{group.name}", group.record), *way.records))
+        if group.strategy is RingStrategy.ALL:
+            if members:
+                longest = max(seconds for _, seconds in members)
+                self._ring(tuple(e for e, _ in members), min(longest, group.max_seconds), way)
+        else:
+            self._one_by_one(group, members, way)
+        self.follow(group.then, way)
+
+    def _one_by_one(self, group: HuntGroup, members: list[tuple[Extension, int]], way: Way) -> None:
+        left = group.max_seconds
+        for extension, seconds in members:
+            if seconds > left:
+                self.note("hunt_limit", group.name, extension.number)
+            if left <= 0:
+                return
+            if not self._ring((extension,), min(seconds, left), way):
+                return
+            left -= seconds
+
+    def _members_to_ring(self, group: HuntGroup) -> list[tuple[Extension, int]]:
+        ordered = order_members(group, self.index.account.id, self.request.uniqueid, self.memory)
+        members: list[tuple[Extension, int]] = []
+        for member in ordered:
+            extension = self.index.extensions.get(member.extension)
+            skipped = self._skip_member(group, member, extension)
+            if skipped is not None:
+                self.trace.append(skipped)
+            elif extension is not None:
+                members.append((extension, member.ring_seconds or group.ring_seconds))
+        return members
+
+    def _skip_member(
+        self, group: HuntGroup, member: Member, extension: Extension | None
+    ) -> Reason | None:
+        if extension is None:
+            return Reason("missing", f"extension:{member.extension}")
+        if member.paused:
+            return Reason("skipped_paused", extension.number, group.name)
+        skipped = skip_reason(self.index, extension, self.request, self.direction, self.now)
+        if skipped is None and extension.forward_always:
+            return Reason("skipped_forwarded", extension.number)
+        return skipped
+
+    def _is_open(self, name: str) -> bool:
+        schedule = self.index.schedules.get(name)
+        if schedule is None:
+            self.note("missing", f"schedule:{name}")
+            return True
+        if self.now is None:
+            self.note("no_clock", name)
+            return True
+        opening = opening_at(schedule, self.now, self.index.account.timezone)
+        when = f"{opening.local:%a %Y-%m-%d %H:%M}"
+        detail = f"{when}, {opening.holiday}" if opening.holiday else when
+        self.note("open" if opening.is_open else "closed", name, detail)
+        return opening.is_open
+
+    # Ringing and dialling
+
+    def _ring(self, extensions: tuple[Extension, ...], seconds: int, way: Way) -> bool:
+        targets = tuple(RingTarget(e.number, e.endpoint) for e in extensions)
+        chars = 60 + sum(len(t.extension) + len(t.endpoint) + 2 for t in targets)
+        step = RingStep(targets, seconds, self._records(extensions, way), way.when)
+        return self.add(step, chars)
+
+    def _records(self, extensions: tuple[Extension, ...], way: Way) -> bool:
+        """All who ring must agree: one `NEVER` of an extension keeps a common ring unrecorded."""
+        for extension in extensions:
+            own = ((f"extension:{extension.number}", extension.record), *way.records)
+            if not self.recorded(own):
+                if len(extensions) > 1 and extension.record is RecordPolicy.NEVER:
+                    self.note("not_recorded", extension.number)
+                return False
+        return True
+
+    def recorded(self, policies: tuple[tuple[str, RecordPolicy], ...]) -> bool:
+        """By the first policy that does not inherit; the account's is the last."""
+        for source, policy in (*policies, ("account", self.index.routing.record)):
+            if policy is not RecordPolicy.INHERIT:
+                wanted = policy is RecordPolicy.ALWAYS or policy.value == self.direction.value
+                if wanted:
+                    reason = Reason("recorded", source)
+                    if reason not in self.trace:
+                        self.trace.append(reason)
+                return wanted
+        return False
+
+    def _number(self, number: str, way: Way) -> None:
+        """An outside number that the configuration names: the one way from trunk to trunk."""
+        e164 = number if number.startswith("+") else None
+        found = select_route(self.index, number, e164)
+        if found is None:
+            self.note("no_route", number)
+            return
+        forwarder = way.forwarder
+        permission = found.route.permission
+        if forwarder is not None and permission not in forwarder.may_dial:
+            self.note("no_permission", f"extension:{forwarder.number}", permission)
+            return
+        caller_id = (forwarder.caller_id_number if forwarder else None) or way.did
+        self.trunks(found, caller_id, way)
+
+    def trunks(
+        self, found: Outgoing, caller_id: str | None, way: Way, *, transit_from: str | None = None
+    ) -> None:
+        """A step for each usable trunk of the route. `transit_from`: the trunk it came in by."""
+        route = found.route
+        self.note("outbound", route.name, found.pattern)
+        record = self.recorded((*way.records, (f"outbound:{route.name}", route.record)))
+        count = len(self.steps)
+        for name in route.trunks:
+            trunk = self.index.trunks.get(name)
+            if trunk is None:
+                self.note("missing", f"trunk:{name}")
+            elif not trunk.enabled:
+                self.note("trunk_disabled", name)
+            elif transit_from is not None and name == transit_from:
+                self.note("trunk_origin", name)
+            elif transit_from is not None and not trunk.allow_transit:
+                self.note("trunk_no_transit", name)
+            else:
+                number = number_for_trunk(trunk.number_format, found.number, found.e164)
+                withhold = caller_id == WITHHELD
+                shown = None if withhold else caller_id
+                self.dial_trunk(
+                    TrunkStep(
+                        trunk=name,
+                        endpoint=trunk.endpoint,
+                        number=number,
+                        seconds=route.ring_seconds,
+                        caller_id_number=shown or route.caller_id_number or trunk.caller_id_number,
+                        withhold=withhold,
+                        record=record,
+                        when=way.when,
+                    )
+                )
+        if len(self.steps) == count:
+            self.note("no_trunk", route.name)
+        elif route.max_seconds is not None:
+            limit = self.max_seconds
+            self.max_seconds = min(route.max_seconds, limit or route.max_seconds)
+
+    def dial_trunk(self, step: TrunkStep) -> None:
+        chars = 80 + len(step.trunk) + len(step.endpoint) + len(step.number)
+        self.add(step, chars + len(step.caller_id_number or ""))
+
+
+def _words(chain: Chain) -> str:
+    return _list(str(d) for d in chain)
+
+
+def _list(items: Iterable[str]) -> str:
+    return " ".join(items) or "nobody"

@@ -1,0 +1,153 @@
+"""The pool of PostgreSQL connections, and what happens when there is no PostgreSQL."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from callctl.core.errors import CallctlError
+from callctl.telemetry.metrics import DATABASE_ERRORS
+
+_SERVER_SETTINGS = {
+    "application_name": "callctl",
+    "timezone": "UTC",
+    # Short queries: compiling them costs more than running them.
+    "jit": "off",
+    # A generic plan for "$1 is null or col = $1" reads the whole table.
+    "plan_cache_mode": "force_custom_plan",
+    "random_page_cost": "1.1",
+}
+
+_CONNECT_SECONDS = 2.0
+_BUSY_SECONDS = 5.0
+_STATEMENT_SECONDS = 60.0
+_HOLD_OFF_SECONDS = 0.25
+"""After a failed connect, requests are refused for so long without another try, so that a
+database host that swallows packets does not hold up every request for the connect's timeout."""
+
+_GONE = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InvalidCatalogNameError,
+)
+
+
+class Database:
+    """A pool that opens connections when they are needed, so that order of start does not matter.
+
+    Every method raises CallctlError("database_unavailable") quickly when PostgreSQL is away, and
+    works again as soon as it is back. Other errors are asyncpg's own (unique violations, …).
+    """
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+        self._refuse_until = 0.0
+
+    @classmethod
+    async def connect(cls, url: str, *, max_connections: int = 10) -> "Database":
+        """A pool for `url`. Does not fail when PostgreSQL is away; the first statement does."""
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=0,
+            max_size=max_connections,
+            timeout=_CONNECT_SECONDS,
+            command_timeout=_STATEMENT_SECONDS,
+            max_inactive_connection_lifetime=300,
+            server_settings=_SERVER_SETTINGS,
+            init=_init_connection,
+        )
+        return cls(pool)
+
+    async def close(self) -> None:
+        """Wait for running statements for a short while, then close all connections."""
+        try:
+            await asyncio.wait_for(self._pool.close(), _BUSY_SECONDS)
+        except TimeoutError:
+            self._pool.terminate()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Any]:
+        """A connection of one's own, outside any transaction."""
+        with _unavailable_if_gone():
+            connection = await self._acquire()
+            try:
+                yield connection
+            finally:
+                await self._pool.release(connection)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Any]:
+        """A connection inside a transaction: committed at the end, rolled back on any error."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    async def fetch(self, sql: str, *args: Any) -> list[Any]:
+        async with self.connection() as connection:
+            rows: list[Any] = await connection.fetch(sql, *args)
+            return rows
+
+    async def fetchrow(self, sql: str, *args: Any) -> Any:
+        async with self.connection() as connection:
+            return await connection.fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: Any) -> Any:
+        async with self.connection() as connection:
+            return await connection.fetchval(sql, *args)
+
+    async def execute(self, sql: str, *args: Any) -> str:
+        """Returns PostgreSQL's command tag, as ``UPDATE 1``."""
+        async with self.connection() as connection:
+            tag: str = await connection.execute(sql, *args)
+            return tag
+
+    async def check(self) -> None:
+        """Raises CallctlError("database_unavailable") unless PostgreSQL answers."""
+        await self.fetchval("select 1")
+
+    async def _acquire(self) -> Any:
+        if time.monotonic() < self._refuse_until:
+            raise _unavailable("PostgreSQL was not reachable a moment ago")
+        try:
+            return await self._pool.acquire(timeout=_BUSY_SECONDS)
+        except TimeoutError:
+            self._refuse_until = time.monotonic() + _HOLD_OFF_SECONDS
+            raise _unavailable("PostgreSQL does not answer, or all connections are busy") from None
+        except _GONE:
+            self._refuse_until = time.monotonic() + _HOLD_OFF_SECONDS
+            raise
+
+
+def _unavailable(message: str) -> CallctlError:
+    DATABASE_ERRORS.inc()
+    return CallctlError("database_unavailable", message)
+
+
+@contextmanager
+def _unavailable_if_gone() -> Iterator[None]:
+    try:
+        yield
+    except _GONE as error:
+        raise _unavailable(f"PostgreSQL cannot be reached: {error}") from error
+    except asyncpg.InterfaceError as error:
+        # asyncpg has no class of its own for "connection is closed" and "pool is closing".
+        if "clos" in str(error) and not isinstance(error, asyncpg.DataError):
+            raise _unavailable(f"PostgreSQL cannot be reached: {error}") from error
+        raise
+
+
+async def _init_connection(connection: Any) -> None:
+    for name in ("jsonb", "json"):
+        await connection.set_type_codec(
+            name,
+            schema="pg_catalog",
+            encoder=lambda value: msgspec.json.encode(value).decode(),
+            decoder=msgspec.json.decode,
+        )

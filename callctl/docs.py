@@ -1,0 +1,161 @@
+"""Reference pages that are made from the code's own tables: ``python -m callctl.docs``."""
+
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from callctl.config import DEFAULT_CONFIG_FILE, Settings, environment_name, rule_of
+from callctl.core.errors import ERRORS
+from callctl.core.permissions import ROLE_SCOPES, SCOPE_MEANINGS
+from callctl.telemetry.metrics import REGISTRY
+
+_MADE = "<!-- Made by `python -m callctl.docs`; change the table in the code. -->"
+
+
+def render_settings() -> str:
+    """docs/settings.md."""
+    types = get_type_hints(Settings)
+    lines = [
+        "# Settings",
+        "",
+        _MADE,
+        "",
+        "Set them in the TOML file that `CALLCTL_CONFIG` names (else",
+        f"`{DEFAULT_CONFIG_FILE}`, if it is there), or in the environment, which wins. A relative",
+        "path is beneath `state_dir`. An unknown name, a wrong type or a value out of range stops",
+        "the start with a line that says what is wrong and where. `callctl check-config` tells",
+        "without starting anything.",
+        "",
+        "```toml",
+        'database_url = "postgresql://callctl:secret@db.example.org/callctl"',
+        "http_port = 8080",
+        "```",
+        "",
+        "| In the file | In the environment | Type | Default | Meaning |",
+        "|---|---|---|---|---|",
+    ]
+    for item in fields(Settings):
+        rule = rule_of(item)
+        meaning = rule.help + (" Secret." if rule.secret else "")
+        kind = " or ".join(f"`{choice}`" for choice in rule.choices) or _type_name(types[item.name])
+        bounds = _bounds(rule.minimum, rule.maximum)
+        lines.append(
+            f"| `{item.name}` | `{environment_name(item.name)}` | {kind}{bounds} "
+            f"| {_default(item.default)} | {meaning} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def render_errors() -> str:
+    """docs/errors.md."""
+    lines = [
+        "# Errors",
+        "",
+        _MADE,
+        "",
+        "Whatever goes wrong, the API answers in one shape:",
+        "",
+        "```json",
+        '{"error": {"code": "invalid_field", "message": "Expected int >= 1", "field": "query.a"}}',
+        "```",
+        "",
+        "`code` is stable and is what a program should look at; `message` is for people and may",
+        "change. `field` names the field that is wrong, `detail` holds more where there is more.",
+        "The header `X-Request-Id` leads to the lines of the log.",
+        "",
+        "| Status | Code | It means | What to do |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {error.status} | `{error.code}` | {error.meaning} | {error.remedy} |"
+        for error in sorted(ERRORS.values(), key=lambda error: error.status)
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def render_permissions() -> str:
+    """docs/permissions.md."""
+    roles = list(ROLE_SCOPES)
+    lines = [
+        "# Permissions",
+        "",
+        _MADE,
+        "",
+        "A token has the scopes that it was issued with; a person those of the role.",
+        "",
+        "| Scope | It allows to | " + " | ".join(role.capitalize() for role in roles) + " |",
+        "|---|---|" + "---|" * len(roles),
+    ]
+    for scope, meaning in SCOPE_MEANINGS.items():
+        held = " | ".join("yes" if scope in ROLE_SCOPES[role] else "–" for role in roles)
+        lines.append(f"| `{scope}` | {meaning} | {held} |")
+    return "\n".join(lines) + "\n"
+
+
+def render_metrics_reference() -> str:
+    """docs/metrics.md."""
+    lines = [
+        "# Metrics",
+        "",
+        _MADE,
+        "",
+        "`GET /metrics` shows them in Prometheus' text format.",
+        "",
+        "| Metric | Kind | Meaning |",
+        "|---|---|---|",
+    ]
+    for family in sorted(REGISTRY.collect(), key=lambda family: family.name):
+        name = family.name + ("_total" if family.type == "counter" else "")
+        lines.append(f"| `{name}` | {family.type} | {family.documentation} |")
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {
+    "settings.md": render_settings,
+    "errors.md": render_errors,
+    "permissions.md": render_permissions,
+    "metrics.md": render_metrics_reference,
+}
+
+
+def stale_pages(directory: Path) -> list[str]:
+    """Names of the pages in `directory` that differ from the code."""
+    return [
+        name
+        for name, render in PAGES.items()
+        if not (directory / name).is_file()
+        or (directory / name).read_text(encoding="utf-8") != render()
+    ]
+
+
+def _type_name(kind: Any) -> str:
+    names = {str: "text", int: "whole number", float: "number", Path: "path"}
+    return names.get(kind, "text")
+
+
+def _bounds(minimum: float | None, maximum: float | None) -> str:
+    if minimum is not None and maximum is not None:
+        return f", {minimum:g} to {maximum:g}"
+    return "" if minimum is None else f", at least {minimum:g}"
+
+
+def _default(value: object) -> str:
+    return "" if value in (None, "") else f"`{value}`"
+
+
+def main() -> int:
+    """Write the pages into the checkout's docs directory; with ``--check`` only compare."""
+    directory = Path(__file__).resolve().parent.parent / "docs"
+    if "--check" in sys.argv[1:]:
+        stale = stale_pages(directory)
+        for name in stale:
+            print(f"docs/{name} is not current: run python -m callctl.docs", file=sys.stderr)
+        return 1 if stale else 0
+    for name, render in PAGES.items():
+        (directory / name).write_text(render(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

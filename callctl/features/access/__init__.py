@@ -1,0 +1,1 @@
+"""Who may come in: users with passwords, their sessions, tokens for machines."""

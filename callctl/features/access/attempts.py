@@ -1,0 +1,38 @@
+"""A limit on failed sign-ins, in memory."""
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable
+
+_FREE = 5
+_REFILL_SECONDS = 30.0
+_MAX_KEYS = 10_000
+
+
+class AttemptLimiter:
+    """Five failures at once, then one each 30 seconds. `monotonic` is the clock, in seconds."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        # key -> the time at which all its failures are forgotten
+        self._forgotten_at: OrderedDict[str, float] = OrderedDict()
+
+    def seconds_to_wait(self, *keys: str) -> int:
+        """How long until one of these may try again; 0 = now."""
+        now = self._monotonic()
+        debt = max((self._forgotten_at.get(key, now) for key in keys), default=now) - now
+        return max(0, math.ceil(debt - (_FREE - 1) * _REFILL_SECONDS))
+
+    def failed(self, *keys: str) -> None:
+        now = self._monotonic()
+        for key in keys:
+            self._forgotten_at[key] = max(self._forgotten_at.get(key, now), now) + _REFILL_SECONDS
+            self._forgotten_at.move_to_end(key)
+        while len(self._forgotten_at) > _MAX_KEYS:
+            self._forgotten_at.popitem(last=False)
+
+    def take_back(self, *keys: str) -> None:
+        """One of the failures was none."""
+        for key in keys:
+            if key in self._forgotten_at:
+                self._forgotten_at[key] -= _REFILL_SECONDS

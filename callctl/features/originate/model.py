@@ -1,0 +1,40 @@
+"""What the API takes and says about placing a call."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
+
+
+class PlaceCall(Struct, frozen=True, forbid_unknown_fields=True):
+    """Ring the extension `from`; when it answers, dial `to` as if it had been dialled there.
+
+    What `to` may be (an extension, a number outside) and which way it goes is the routing's to
+    say. Blanks, brackets, dots and hyphens in it are ignored.
+    """
+
+    from_: Annotated[str, Meta(pattern=r"^[0-9*#]{1,20}$")] = field(name="from")
+    to: Annotated[str, Meta(min_length=1, max_length=60)]
+    ring_seconds: Annotated[int, Meta(ge=5, le=120)] = 30
+
+
+class PlacedCall(Struct, frozen=True):
+    """An order to call that Asterisk has accepted: the phone of `from` rings now.
+
+    The call itself appears in the history under an id of its own once it is over.
+    """
+
+    id: int
+    from_: str = field(name="from")
+    to: str
+    placed_at: datetime
+
+
+class OrderState(StrEnum):
+    """Where an order to call is. Every state but `SENDING` is final: nothing is sent twice."""
+
+    SENDING = "sending"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    UNCERTAIN = "uncertain"

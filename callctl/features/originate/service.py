@@ -1,0 +1,185 @@
+"""Click-to-call: ring an extension's phone, then let it dial. Ordered once, never resent."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+from callctl.asterisk.ami import AmiState
+from callctl.asterisk.ami_protocol import (
+    AmiConnectionLost,
+    AmiError,
+    AmiNotConnected,
+    AmiRefused,
+    AmiResponse,
+    AmiTimeout,
+)
+from callctl.core.errors import CallctlError
+from callctl.core.routing.model import Extension
+from callctl.features.originate.model import OrderState, PlaceCall, PlacedCall
+from callctl.features.originate.store import CallOrder, OrderStore
+from callctl.telemetry.log import get_logger
+
+log = get_logger(__name__)
+
+CONTEXT = "originate"
+"""The door of the dialplan for phones that were rung to dial (dialplan/10-doors.conf)."""
+
+_IGNORED = re.compile(r"[\s().\-/]")
+_NUMBER = re.compile(r"\+?[0-9*#]{1,30}")
+_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+
+FindExtension = Callable[[int, str], Extension | None]
+"""(account id, number) to the extension as it is routed now."""
+
+
+class Originator(Protocol):
+    """What is needed of the AMI client."""
+
+    @property
+    def state(self) -> AmiState: ...
+
+    async def originate(
+        self,
+        *,
+        channel: str,
+        context: str,
+        exten: str,
+        variables: dict[str, str],
+        caller_id: str = "",
+        ring_seconds: int = 30,
+    ) -> AmiResponse: ...
+
+
+class OriginateService:
+    """Places calls for accounts. `find_extension` is the only thing it knows of the routing."""
+
+    def __init__(self, ami: Originator, store: OrderStore, find_extension: FindExtension) -> None:
+        self._ami = ami
+        self._store = store
+        self._find_extension = find_extension
+
+    async def place(
+        self, account_id: int, placed_by: str, order: PlaceCall, key: str | None
+    ) -> PlacedCall:
+        """Order the call. With a `key` seen before, the first order's outcome is told again.
+
+        Raises CallctlError: ``invalid_field``, ``idempotency_conflict``, ``asterisk_unavailable``
+        (nothing sent; the same key may be used again), ``call_failed`` (refused by Asterisk),
+        ``call_uncertain`` (sent, outcome unknown), ``database_unavailable`` (nothing sent).
+        """
+        number = normalise_dialled(order.to)
+        key = check_key(key)
+        extension = self._extension(account_id, order.from_)
+        if key and (earlier := await self._store.get_by_key(account_id, key)):
+            return _tell_again(earlier, order, number)
+        if not self._ami.state.connected:
+            raise _unavailable(self._ami.state.reason)
+        new = await self._store.insert_order(
+            account_id, key, placed_by, order.from_, number, order.ring_seconds
+        )
+        if new is None:
+            earlier = await self._store.get_by_key(account_id, key or "")
+            assert earlier is not None
+            return _tell_again(earlier, order, number)
+        # The client may go away; the order and its row must still come to one end together.
+        return await asyncio.shield(self._send(new, extension))
+
+    def _extension(self, account_id: int, number: str) -> Extension:
+        extension = self._find_extension(account_id, number)
+        if extension is None or not extension.enabled:
+            raise CallctlError("invalid_field", f"no extension {number}", field="body.from")
+        return extension
+
+    async def _send(self, order: CallOrder, extension: Extension) -> PlacedCall:
+        try:
+            await self._ami.originate(
+                channel=f"PJSIP/{extension.endpoint}",
+                context=CONTEXT,
+                exten=order.number,
+                variables={
+                    "CALLCTL_ACCOUNT": str(order.account_id),
+                    "CALLCTL_SOURCE": "extension",
+                    "CALLCTL_KEY": order.extension,
+                },
+                # What the phone shows while it rings: whom it is about to call.
+                caller_id=f"<{order.number}>",
+                ring_seconds=order.ring_seconds,
+            )
+        except AmiNotConnected as error:
+            with suppress(CallctlError):
+                await self._store.forget(order.id)
+            raise _unavailable(str(error)) from None
+        except (AmiTimeout, AmiConnectionLost) as error:
+            await self._finish(order, OrderState.UNCERTAIN, str(error))
+            raise _uncertain(order.id) from None
+        except AmiRefused as error:
+            await self._finish(order, OrderState.REFUSED, error.response.message)
+            raise _refused(error.response.message) from None
+        except AmiError as error:
+            await self._finish(order, OrderState.REFUSED, str(error))
+            raise _refused(str(error)) from None
+        await self._finish(order, OrderState.ACCEPTED)
+        log.info("call_ordered", order=order.id, extension=order.extension, to=order.number)
+        return _placed(order)
+
+    async def _finish(self, order: CallOrder, state: OrderState, detail: str = "") -> None:
+        # What has happened has happened: a database that is gone now leaves the row "sending",
+        # which is told as uncertain.
+        with suppress(CallctlError):
+            await self._store.finish(order.id, state, detail)
+
+
+def normalise_dialled(text: str) -> str:
+    """``+36 (1) 234-5678`` as ``+3612345678``. Raises CallctlError("invalid_field")."""
+    number = _IGNORED.sub("", text)
+    if not _NUMBER.fullmatch(number) or not number.isascii():
+        raise CallctlError("invalid_field", "not a number to dial", field="body.to")
+    return number
+
+
+def check_key(key: str | None) -> str | None:
+    """The Idempotency-Key header's value, None for none. Raises CallctlError("invalid_field")."""
+    if key is not None and not _KEY.fullmatch(key):
+        raise CallctlError(
+            "invalid_field", "1 to 200 visible ASCII characters", field="header.Idempotency-Key"
+        )
+    return key
+
+
+def _tell_again(earlier: CallOrder, order: PlaceCall, number: str) -> PlacedCall:
+    asked = (order.from_, number, order.ring_seconds)
+    if (earlier.extension, earlier.number, earlier.ring_seconds) != asked:
+        raise CallctlError(
+            "idempotency_conflict",
+            "this key was used for another call",
+            field="header.Idempotency-Key",
+        )
+    match earlier.state:
+        case OrderState.ACCEPTED:
+            return _placed(earlier)
+        case OrderState.REFUSED:
+            raise _refused(earlier.detail)
+        case OrderState.SENDING | OrderState.UNCERTAIN:
+            raise _uncertain(earlier.id)
+
+
+def _placed(order: CallOrder) -> PlacedCall:
+    return PlacedCall(order.id, order.extension, order.number, order.placed_at)
+
+
+def _unavailable(why: str) -> CallctlError:
+    return CallctlError("asterisk_unavailable", "no connection to Asterisk", detail=why)
+
+
+def _refused(why: str) -> CallctlError:
+    return CallctlError("call_failed", "Asterisk refused to place the call", detail=why)
+
+
+def _uncertain(order_id: int) -> CallctlError:
+    return CallctlError(
+        "call_uncertain",
+        "the order was sent, but whether the phone rings is unknown",
+        detail={"id": order_id},
+    )

@@ -1,0 +1,277 @@
+"""Routing objects in PostgreSQL: a row per object, its body as the document says it.
+
+Reading gives whole accounts; writing compares with what is there and touches only what differs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from callctl.core.errors import CallctlError
+from callctl.core.routing.model import Account, AccountKind, RecordPolicy, SipCredential
+from callctl.db.pool import Database
+from callctl.features.routing import structs
+from callctl.features.routing.objects import KIND_OF_FIELD, KINDS, objects_of
+
+CHANNEL = "callctl_routing"
+"""PostgreSQL notification on every change; the payload is the account's id."""
+
+_ACCOUNTS = """
+select id, parent_id, code, name, kind, timezone, country, settings from accounts order by id
+"""
+
+_OBJECTS = """
+select account_id, kind, name, position, body from routing_objects
+order by account_id, kind, position, name
+"""
+
+_REVISION = "select coalesce(max(id), 0) from routing_revisions"
+
+_CREDENTIALS = "select endpoint, account_id, username, secret from sip_credentials"
+
+_LOCK_ACCOUNT = "select code from accounts where id = $1 for update"
+
+_ACCOUNT_REVISION = "select coalesce(max(id), 0) from routing_revisions where account_id = $1"
+
+_OWN_OBJECTS = "select kind, name, position, body from routing_objects where account_id = $1"
+
+_UPDATE_ACCOUNT = """
+update accounts set name = $2, timezone = $3, country = $4, settings = settings || $5 where id = $1
+"""
+
+_UPSERT_OBJECT = """
+insert into routing_objects (account_id, kind, name, position, body) values ($1, $2, $3, $4, $5)
+on conflict (account_id, kind, name) do update set position = $4, body = $5
+"""
+
+_DELETE_OBJECT = "delete from routing_objects where account_id = $1 and kind = $2 and name = $3"
+
+_UPSERT_CREDENTIAL = """
+insert into sip_credentials (endpoint, account_id, username, secret) values ($1, $2, $3, $4)
+on conflict (endpoint) do update set username = $3, secret = $4
+where sip_credentials.account_id = $2
+"""
+
+_DELETE_CREDENTIALS = """
+delete from sip_credentials where account_id = $1 and not endpoint = any($2::text[])
+"""
+
+_INSERT_REVISION = """
+insert into routing_revisions (account_id, applied_by, document) values ($1, $2, $3) returning id
+"""
+
+_REVISIONS = """
+select id, applied_at, applied_by, document from routing_revisions
+where account_id = $1 and ($2::bigint is null or id < $2) order by id desc limit $3
+"""
+
+_NOTIFY = "select pg_notify($1, $2)"
+
+_HUNT_MEMORY = "select account_id, hunt_group, first_offered from hunt_memory"
+
+_SAVE_HUNT_MEMORY = """
+insert into hunt_memory (account_id, hunt_group, first_offered) values ($1, $2, $3)
+on conflict (account_id, hunt_group) do update set first_offered = $3
+"""
+
+_ANSWERED = """
+select c.account_id, c.answered_by,
+       extract(epoch from max(c.answered_at))::double precision as answered_at,
+       count(*) filter (
+           where c.answered_at >= date_trunc('day', now(), a.timezone)) as answered_today
+from calls c join accounts a on a.id = c.account_id
+where c.answered_by is not null and c.answered_at is not null
+  and c.started_at >= now() - interval '8 days'
+group by c.account_id, c.answered_by
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAccount:
+    """`endpoints` maps (kind, object's key) to the PJSIP endpoint's name."""
+
+    account: Account
+    document: structs.Document
+    endpoints: Mapping[tuple[str, str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything stored, read in one transaction."""
+
+    accounts: tuple[StoredAccount, ...]
+    credentials: Mapping[str, SipCredential]
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """An apply of the past. `document` is canonical, without secrets."""
+
+    id: int
+    applied_at: datetime
+    applied_by: str
+    document: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Memories:
+    """What the strategies remember, keyed as `HuntMemory` is."""
+
+    offered_first: dict[tuple[int, str], str]
+    answered_at: dict[tuple[int, str], float]
+    answered_count: dict[tuple[int, str], int]
+
+
+class RoutingStore:
+    """The routing's tables."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def get_snapshot(self) -> Snapshot:
+        async with self._db.transaction() as connection:
+            await connection.execute("set transaction isolation level repeatable read, read only")
+            accounts = await connection.fetch(_ACCOUNTS)
+            objects = await connection.fetch(_OBJECTS)
+            credentials = await connection.fetch(_CREDENTIALS)
+            revision = await connection.fetchval(_REVISION)
+        rows: dict[int, list[Any]] = {}
+        for row in objects:
+            rows.setdefault(row["account_id"], []).append(row)
+        return Snapshot(
+            accounts=tuple(_stored_account(row, rows.get(row["id"], [])) for row in accounts),
+            credentials={
+                row["endpoint"]: SipCredential(row["endpoint"], row["username"], row["secret"])
+                for row in credentials
+            },
+            revision=revision,
+        )
+
+    async def save(
+        self,
+        stored: StoredAccount,
+        credentials: Mapping[str, SipCredential],
+        actor: str,
+        base_revision: int | None,
+    ) -> int:
+        """Write an account's routing whole, in one transaction; its new revision.
+
+        Raises CallctlError: ``revision_conflict`` when `base_revision` is not the account's last,
+        ``already_exists`` when another account took a number or an endpoint's name meanwhile.
+        """
+        account_id = stored.account.id
+        try:
+            async with self._db.transaction() as connection:
+                if await connection.fetchval(_LOCK_ACCOUNT, account_id) is None:
+                    raise CallctlError("not_found", f"there is no account {account_id}")
+                current = await connection.fetchval(_ACCOUNT_REVISION, account_id)
+                if base_revision is not None and base_revision != current:
+                    message = f"the routing is at revision {current}, not at {base_revision}"
+                    raise CallctlError("revision_conflict", message)
+                await self._write(connection, stored, credentials)
+                document = msgspec.to_builtins(stored.document)
+                revision: int = await connection.fetchval(
+                    _INSERT_REVISION, account_id, actor, document
+                )
+                await connection.execute(_NOTIFY, CHANNEL, str(account_id))
+                return revision
+        except asyncpg.UniqueViolationError as error:
+            raise CallctlError(
+                "already_exists",
+                "another account has just taken a number of this routing",
+                detail=error.detail,
+            ) from error
+
+    async def _write(
+        self, connection: Any, stored: StoredAccount, credentials: Mapping[str, SipCredential]
+    ) -> None:
+        account_id, doc = stored.account.id, stored.document.account
+        settings = {"record": doc.record.value, "max_call_seconds": doc.max_call_seconds}
+        await connection.execute(
+            _UPDATE_ACCOUNT, account_id, doc.name or doc.code, doc.timezone, doc.country, settings
+        )
+        old = {
+            (row["kind"], row["name"]): (row["position"], row["body"])
+            for row in await connection.fetch(_OWN_OBJECTS, account_id)
+        }
+        new = dict(_rows(stored))
+        gone = [(account_id, *key) for key in old if key not in new]
+        await connection.executemany(_DELETE_OBJECT, gone)
+        changed = [(account_id, *key, *row) for key, row in new.items() if old.get(key) != row]
+        await connection.executemany(_UPSERT_OBJECT, changed)
+        await connection.execute(_DELETE_CREDENTIALS, account_id, list(credentials))
+        await connection.executemany(
+            _UPSERT_CREDENTIAL,
+            [(c.endpoint, account_id, c.username, c.secret) for c in credentials.values()],
+        )
+
+    async def list_revisions(
+        self, account_id: int, before: int | None, limit: int
+    ) -> list[Revision]:
+        """The newest first, those before revision `before`."""
+        rows = await self._db.fetch(_REVISIONS, account_id, before, limit)
+        return [Revision(r["id"], r["applied_at"], r["applied_by"], r["document"]) for r in rows]
+
+    async def get_memories(self) -> Memories:
+        """Who was offered first, and what extensions answered in the last eight days."""
+        offered = await self._db.fetch(_HUNT_MEMORY)
+        answered = await self._db.fetch(_ANSWERED)
+        return Memories(
+            {(r["account_id"], r["hunt_group"]): r["first_offered"] for r in offered},
+            {(r["account_id"], r["answered_by"]): r["answered_at"] for r in answered},
+            {(r["account_id"], r["answered_by"]): r["answered_today"] for r in answered},
+        )
+
+    async def save_offered(self, offered: Mapping[tuple[int, str], str]) -> None:
+        rows = [(account, group, first) for (account, group), first in offered.items()]
+        async with self._db.transaction() as connection:
+            await connection.executemany(_SAVE_HUNT_MEMORY, sorted(rows))
+
+
+def _rows(stored: StoredAccount) -> Any:
+    for kind in KINDS:
+        for position, (name, doc) in enumerate(objects_of(stored.document, kind).items()):
+            body = msgspec.to_builtins(doc)
+            if (kind.name, name) in stored.endpoints:
+                body["endpoint"] = stored.endpoints[kind.name, name]
+            yield (kind.name, name), (position, body)
+
+
+def _stored_account(row: Any, objects: list[Any]) -> StoredAccount:
+    settings = row["settings"]
+    account = Account(
+        id=row["id"],
+        code=row["code"],
+        name=row["name"],
+        kind=AccountKind(row["kind"]),
+        parent_id=row["parent_id"],
+        timezone=row["timezone"],
+        country=row["country"],
+    )
+    fields: dict[str, list[Any]] = {field: [] for field in KIND_OF_FIELD}
+    endpoints: dict[tuple[str, str], str] = {}
+    by_name = {kind.name: kind for kind in KINDS}
+    for item in objects:
+        kind = by_name[item["kind"]]
+        body = dict(item["body"])
+        endpoint = body.pop("endpoint", None)
+        if endpoint is not None:
+            endpoints[kind.name, item["name"]] = endpoint
+        fields[kind.field].append(msgspec.convert(body, kind.struct))
+    document = structs.Document(
+        account=structs.AccountDoc(
+            code=account.code,
+            name=account.name,
+            timezone=account.timezone,
+            country=account.country,
+            record=RecordPolicy(settings.get("record", "never")),
+            max_call_seconds=settings.get("max_call_seconds", 4 * 3600),
+        ),
+        **fields,
+    )
+    return StoredAccount(account, document, endpoints)

@@ -1,0 +1,185 @@
+"""The shape of a routing document: what YAML and JSON may say, field by field.
+
+A document is all routing of one account. Names, defaults and order of the fields are those of
+`core.routing.model`; here everything is text, numbers and lists, as people write it. Chains are
+lists of destinations (``extension:101``, ``hunt_group:sales``, ``number:+36…``, ``did:+36…``,
+``announce:closed``, ``hangup:busy``); one destination may stand alone.
+"""
+
+from msgspec import Struct, field
+
+from callctl.core.routing.model import RecordPolicy, RingStrategy
+
+Chain = list[str] | str
+
+
+class Doc(
+    Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, repr_omit_defaults=True
+):
+    """What all objects of a document have in common: unknown fields are errors."""
+
+
+class AccountDoc(Doc, frozen=True):
+    """The account's own settings. `country` is how its people write numbers."""
+
+    code: str
+    name: str = ""
+    timezone: str = "UTC"
+    country: str = "US"
+    record: RecordPolicy = RecordPolicy.NEVER
+    max_call_seconds: int = 4 * 3600
+
+
+class ExtensionDoc(Doc, frozen=True):
+    """`secret` sets the SIP password (else one is made); it never comes back by itself."""
+
+    number: str
+    name: str = ""
+    ring_seconds: int = 25
+    dnd: bool = False
+    enabled: bool = True
+    schedule: str | None = None
+    forward_always: Chain = []
+    forward_busy: Chain = []
+    forward_no_answer: Chain = []
+    forward_unavailable: Chain = []
+    caller_id_number: str | None = None
+    caller_id_name: str = ""
+    record: RecordPolicy = RecordPolicy.INHERIT
+    may_dial: list[str] = field(default_factory=lambda: ["national"])
+    pickup_group: str = "all"
+    max_contacts: int = 3
+    blocked_callers: list[str] = []
+    secret: str | None = None
+
+
+class TrunkDoc(Doc, frozen=True):
+    """`secret` is the carrier's password; `secret_env` names a variable that holds it."""
+
+    name: str
+    host: str
+    port: int = 5060
+    transport: str = "udp"
+    register: bool = False
+    username: str = ""
+    match: list[str] = []
+    max_channels: int | None = None
+    caller_id_number: str | None = None
+    trust_identity: bool = True
+    allow_transit: bool = False
+    number_format: str = "e164"
+    enabled: bool = True
+    qualify_seconds: int = 30
+    secret: str | None = None
+    secret_env: str | None = None
+
+
+class CallerRouteDoc(Doc, frozen=True):
+    match: str
+    to: Chain
+
+
+class DidDoc(Doc, frozen=True):
+    number: str
+    to: Chain
+    label: str = ""
+    schedule: str | None = None
+    closed: Chain = []
+    callers: list[CallerRouteDoc] = []
+    record: RecordPolicy = RecordPolicy.INHERIT
+
+
+class MemberDoc(Doc, frozen=True):
+    extension: str
+    ring_seconds: int | None = None
+    paused: bool = False
+
+
+class HuntGroupDoc(Doc, frozen=True):
+    """A member may be just its number."""
+
+    name: str
+    members: list[str | MemberDoc]
+    number: str | None = None
+    strategy: RingStrategy = RingStrategy.IN_ORDER
+    ring_seconds: int = 20
+    max_seconds: int = 120
+    then: Chain = []
+    record: RecordPolicy = RecordPolicy.INHERIT
+
+
+class HolidayDoc(Doc, frozen=True):
+    """`open` is a time range as ``10:00-14:00``; without it the day is closed."""
+
+    day: str
+    name: str = ""
+    yearly: bool = False
+    open: str | None = None
+
+
+class ScheduleDoc(Doc, frozen=True):
+    """`weekly` holds lines such as ``mon-fri 08:00-17:00`` or ``sat,sun 10:00-02:00``."""
+
+    name: str
+    weekly: list[str]
+    holidays: list[HolidayDoc] = []
+    timezone: str | None = None
+
+
+class BlockRuleDoc(Doc, frozen=True):
+    """`cause` is a word as ``rejected`` or ``busy``, or a Q.850 number."""
+
+    match: str
+    reason: str = ""
+    cause: str = "rejected"
+
+
+class DialPatternDoc(Doc, frozen=True):
+    match: str
+    strip: int = 0
+    prepend: str = ""
+
+
+class OutboundRouteDoc(Doc, frozen=True):
+    """A pattern may be just its text."""
+
+    name: str
+    patterns: list[str | DialPatternDoc]
+    trunks: list[str]
+    permission: str = "national"
+    caller_id_number: str | None = None
+    max_seconds: int | None = None
+    ring_seconds: int = 60
+    record: RecordPolicy = RecordPolicy.INHERIT
+
+
+class EmergencyDoc(Doc, frozen=True):
+    number: str
+    trunks: list[str]
+    caller_id_number: str | None = None
+
+
+class ExpectationDoc(Doc, frozen=True):
+    """If `from` calls `to` at `at`, the plan must read `then` (docs/routing.md)."""
+
+    from_: str = field(name="from")
+    to: str
+    then: list[str]
+    at: str | None = None
+    via: str | None = None
+    name: str = ""
+
+
+class Document(Doc, frozen=True):
+    """All routing of one account."""
+
+    account: AccountDoc
+    extensions: list[ExtensionDoc] = []
+    trunks: list[TrunkDoc] = []
+    dids: list[DidDoc] = []
+    hunt_groups: list[HuntGroupDoc] = []
+    schedules: list[ScheduleDoc] = []
+    blocklist: list[str | BlockRuleDoc] = []
+    outbound: list[OutboundRouteDoc] = []
+    emergency: list[EmergencyDoc] = []
+    expectations: list[ExpectationDoc] = []

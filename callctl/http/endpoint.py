@@ -1,0 +1,78 @@
+"""One declaration per endpoint: it feeds the router, decoding, the check of rights and OpenAPI."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from aiohttp import web
+from msgspec import Struct
+
+T = TypeVar("T")
+K = TypeVar("K")
+
+
+class Page(Struct, Generic[T], frozen=True, forbid_unknown_fields=True):
+    """One page of a list; `next` is the cursor of the following page, null on the last."""
+
+    items: list[T]
+    next: str | None
+
+
+class Empty(Struct, frozen=True, forbid_unknown_fields=True):
+    """The response of an endpoint that has nothing to say (declare it with status 204)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks: a token or a person. `name` is fit for an audit line; `user_id` None = a token."""
+
+    account_id: int
+    name: str
+    scopes: frozenset[str]
+    user_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """A request that has passed decoding and the check of rights.
+
+    `actor` is the one who asks; endpoints without a scope get `NOBODY` when none was given.
+    `query` and `body` are instances of what the endpoint declares, None where it declares none.
+    """
+
+    actor: Actor
+    path: Mapping[str, str]
+    query: Any
+    body: Any
+    headers: Mapping[str, str]
+    raw: web.Request
+
+
+NOBODY = Actor(account_id=0, name="nobody", scopes=frozenset())
+
+Handler = Callable[[ApiCall], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One operation of the API.
+
+    `path` is like ``/api/v1/calls/{id}``; `scope` None = open to all. `response` is the type of
+    what the handler returns (a Struct, `Page[...]`, `Empty`), or `web.StreamResponse` for files
+    of `content_type`. `errors` are the codes it raises by itself; those of the platform
+    (authentication, decoding, database) are added.
+    """
+
+    method: str
+    path: str
+    summary: str
+    tag: str
+    scope: str | None
+    handler: Handler
+    response: Any
+    query: type[Struct] | None = None
+    body: type[Struct] | None = None
+    status: int = 200
+    errors: tuple[str, ...] = ()
+    content_type: str = "application/json"
+    max_body_bytes: int = 1024 * 1024

@@ -1,0 +1,288 @@
+"""The web application: endpoints in, one shape of errors out."""
+
+import asyncio
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+import structlog
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from callctl.core.errors import CallctlError
+from callctl.http.auth import ACTOR, Authenticator, Origin, identify, require_scope
+from callctl.http.decode import decode_body, decode_path, decode_query
+from callctl.http.endpoint import NOBODY, ApiCall, Endpoint
+from callctl.http.health import ReadinessCheck, health_endpoints
+from callctl.http.openapi import build_openapi
+from callctl.telemetry.log import get_logger
+from callctl.telemetry.metrics import HTTP_REQUESTS, HTTP_SECONDS, UNITS_FAILED
+
+log = get_logger("callctl.http")
+
+ErrorPage = Callable[[web.Request, CallctlError], Awaitable[web.Response]]
+"""How the console shows an error to a person."""
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
+_REQUEST_ID_KEY = web.RequestKey("request_id", str)
+_ERROR_PAGE = web.AppKey("error_page", object)
+_HANDLER = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_CODE_OF_STATUS = {
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+    416: "range_not_satisfiable",
+}
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+
+
+def build_web_app(
+    endpoints: Sequence[Endpoint],
+    authenticator: Authenticator,
+    *,
+    origin: Origin | None = None,
+    checks: Sequence[ReadinessCheck] = (),
+    pages: Iterable[web.AbstractRouteDef] = (),
+    error_page: ErrorPage | None = None,
+) -> web.Application:
+    """An application of `endpoints`, `/healthz`, `/readyz`, `/metrics` and the OpenAPI document.
+
+    `pages` are the console's routes; they find the request's actor, if any, with `page_actor`.
+    Raises ValueError when two endpoints have the same method and path.
+    """
+    origin = origin or Origin()
+    everything = [*endpoints, *health_endpoints(checks)]
+    document = build_openapi([*everything, _openapi_endpoint(b"")])
+    everything.append(_openapi_endpoint(msgspec.json.encode(document)))
+
+    app = web.Application(middlewares=[_observe, _render_errors], client_max_size=1024**2)
+    app[_ERROR_PAGE] = error_page
+    seen: set[tuple[str, str]] = set()
+    for endpoint in everything:
+        if (endpoint.method, endpoint.path) in seen:
+            raise ValueError(f"declared twice: {endpoint.method} {endpoint.path}")
+        seen.add((endpoint.method, endpoint.path))
+        handler = _handler_of(endpoint, authenticator, origin)
+        app.router.add_route(endpoint.method, endpoint.path, handler)
+        if endpoint.method == "GET":
+            app.router.add_route("HEAD", endpoint.path, handler)
+    app.add_routes(list(pages))
+    app.on_response_prepare.append(_add_headers)
+    return app
+
+
+def _handler_of(endpoint: Endpoint, authenticator: Authenticator, origin: Origin) -> _HANDLER:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        actor = None
+        if endpoint.scope is not None:
+            actor = require_scope(await _identified(request, authenticator, origin), endpoint.scope)
+        call = ApiCall(
+            actor=actor or NOBODY,
+            path=decode_path(endpoint, request.match_info),
+            query=decode_query(endpoint, request.query),
+            body=await decode_body(endpoint, request),
+            headers=request.headers,
+            raw=request,
+        )
+        return _response_of(endpoint, await endpoint.handler(call))
+
+    return handle
+
+
+async def _identified(request: web.Request, authenticator: Authenticator, origin: Origin) -> Any:
+    actor = await identify(request, authenticator, origin)
+    if actor is not None:
+        request[ACTOR] = actor
+    return actor
+
+
+def _response_of(endpoint: Endpoint, result: object) -> web.StreamResponse:
+    if isinstance(result, web.StreamResponse):
+        return result
+    if endpoint.status == 204:
+        return web.Response(status=204)
+    return web.Response(
+        body=msgspec.json.encode(result), status=endpoint.status, content_type="application/json"
+    )
+
+
+def _openapi_endpoint(document: bytes) -> Endpoint:
+    async def openapi(_call: ApiCall) -> web.Response:
+        return web.Response(body=document, content_type="application/json")
+
+    return Endpoint(
+        "GET",
+        "/api/v1/openapi.json",
+        "This document",
+        "system",
+        None,
+        openapi,
+        dict[str, Any],
+    )
+
+
+def error_response(error: CallctlError) -> web.Response:
+    """The one shape of an error, as JSON."""
+    response = web.Response(
+        body=msgspec.json.encode(error.body()),
+        status=error.status,
+        content_type="application/json",
+    )
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if error.code == "too_many_attempts" and isinstance(error.detail, dict):
+        response.headers["Retry-After"] = str(error.detail.get("retry_seconds", 60))
+    return response
+
+
+@web.middleware
+async def _render_errors(request: web.Request, handler: _HANDLER) -> web.StreamResponse:
+    """Whatever goes wrong, and wherever: a person gets a page, a program gets the one shape."""
+    headers: dict[str, str] = {}
+    try:
+        return await handler(request)
+    except CallctlError as caught:
+        error = caught
+    except web.HTTPException as caught:
+        if caught.status < 400:
+            raise
+        error = _of_http_exception(request, caught)
+        if "Allow" in caught.headers:
+            headers["Allow"] = caught.headers["Allow"]
+    except (ConnectionError, asyncio.CancelledError):
+        raise
+    except Exception:
+        UNITS_FAILED.labels("request").inc()
+        log.exception("request_failed")
+        error = CallctlError("internal", "unexpected error; the log tells more")
+    page: Any = request.app[_ERROR_PAGE]
+    if page is not None and not _is_for_programs(request):
+        response: web.StreamResponse = await page(request, error)
+    else:
+        response = error_response(error)
+    response.headers.update(headers)
+    return response
+
+
+def _is_for_programs(request: web.Request) -> bool:
+    return request.path.startswith("/api/") or "text/html" not in request.headers.get("Accept", "")
+
+
+def _of_http_exception(request: web.Request, caught: web.HTTPException) -> CallctlError:
+    code = _CODE_OF_STATUS.get(caught.status)
+    if code == "not_found":
+        return CallctlError(code, "there is nothing at this path")
+    if code == "method_not_allowed":
+        return CallctlError(code, f"{request.method} is not possible here")
+    if code is None:
+        code = "malformed_request" if caught.status < 500 else "internal"
+    return CallctlError(code, caught.reason)
+
+
+@web.middleware
+async def _observe(request: web.Request, handler: _HANDLER) -> web.StreamResponse:
+    """Request id, one log line, metrics. Query strings hold people's numbers: never logged."""
+    given = request.headers.get("X-Request-Id", "")
+    request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    request[_REQUEST_ID_KEY] = request_id
+    resource = request.match_info.route.resource
+    path = resource.canonical if resource is not None else "(none)"
+    began = time.perf_counter()
+    status = 499  # the client went away
+    with structlog.contextvars.bound_contextvars(request_id=request_id):
+        try:
+            response = await handler(request)
+            status = response.status
+            return response
+        finally:
+            seconds = time.perf_counter() - began
+            HTTP_REQUESTS.labels(request.method, path, status).inc()
+            HTTP_SECONDS.labels(request.method, path).observe(seconds)
+            actor = request.get(ACTOR)
+            write = log.debug if path in ("/healthz", "/readyz", "/metrics") else log.info
+            write(
+                "http_request",
+                method=request.method,
+                path=path,
+                status=status,
+                ms=round(seconds * 1000, 1),
+                actor=actor.name if actor else None,
+            )
+
+
+async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    request_id = request.get(_REQUEST_ID_KEY)
+    if request_id is not None:
+        response.headers["X-Request-Id"] = request_id
+
+
+class _Protocol(RequestHandler):
+    """Answers what is not even HTTP in the same shape as everything else."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer was under way when it failed")
+        if status >= 500:
+            UNITS_FAILED.labels("request").inc()
+            log.error("request_failed", exc_info=exc)
+            error = CallctlError("internal", "unexpected error; the log tells more")
+        else:
+            error = CallctlError("malformed_request", "this is not a valid HTTP request")
+        response = error_response(error)
+        response.headers.update(_HEADERS)
+        response.force_close()
+        return response
+
+
+class HttpServer:
+    """A listening application."""
+
+    def __init__(self, app: web.Application) -> None:
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0)
+        self._server: asyncio.Server | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; the port, which is a free one for 0. Raises OSError that names the address."""
+        await self._runner.setup()
+        manager = self._runner.server
+        assert manager is not None
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(
+                lambda: _Protocol(manager, loop=loop), host, port
+            )
+        except OSError:
+            await self._runner.cleanup()
+            raise
+        bound: int = self._server.sockets[0].getsockname()[1]
+        return bound
+
+    async def stop(self) -> None:
+        """Stop listening, let running requests end for a few seconds, close all connections."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        await self._runner.cleanup()

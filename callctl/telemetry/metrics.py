@@ -1,0 +1,88 @@
+"""Every metric, declared once; `/metrics` shows them in Prometheus' text format."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+REGISTRY = CollectorRegistry()
+
+HTTP_REQUESTS = Counter(
+    "callctl_http_requests_total",
+    "Answered requests by method, declared path and status.",
+    ["method", "path", "status"],
+    registry=REGISTRY,
+)
+HTTP_SECONDS = Histogram(
+    "callctl_http_request_seconds",
+    "Time from a request's arrival to the end of its answer.",
+    ["method", "path"],
+    registry=REGISTRY,
+)
+DATABASE_ERRORS = Counter(
+    "callctl_database_unavailable_total",
+    "Statements that found no PostgreSQL.",
+    registry=REGISTRY,
+)
+PLANS = Counter(
+    "callctl_plans_total",
+    "Plans handed to Asterisk, by direction.",
+    ["direction"],
+    registry=REGISTRY,
+)
+AGI_SESSIONS = Counter(
+    "callctl_agi_sessions_total",
+    "FastAGI sessions by outcome: plan, failure (Asterisk uses its fallback), refused, gone.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+AGI_SECONDS = Histogram(
+    "callctl_agi_session_seconds",
+    "Time of a FastAGI session from accept to close.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2),
+    registry=REGISTRY,
+)
+AMI_CONNECTED = Gauge(
+    "callctl_ami_connected", "1 while logged in to Asterisk's manager interface.", registry=REGISTRY
+)
+AMI_CONNECTS = Counter(
+    "callctl_ami_connects_total", "Logins to the manager interface.", registry=REGISTRY
+)
+JOURNAL_ROWS = Counter(
+    "callctl_journal_rows_total", "Journal rows that were read and stored.", registry=REGISTRY
+)
+JOURNAL_QUARANTINED = Counter(
+    "callctl_journal_quarantined_total",
+    "Pieces of the journal that are no row, kept aside for a person to look at.",
+    registry=REGISTRY,
+)
+JOURNAL_LAG_BYTES = Gauge(
+    "callctl_journal_lag_bytes", "Bytes of the journal not yet stored.", registry=REGISTRY
+)
+CALLS_OPEN = Gauge("callctl_calls_open", "Calls whose end is not read yet.", registry=REGISTRY)
+CALLS_STORED = Counter(
+    "callctl_calls_stored_total",
+    "Call records written, by direction and disposition.",
+    ["direction", "disposition"],
+    registry=REGISTRY,
+)
+RECORDINGS = Counter(
+    "callctl_recordings_total",
+    "Recordings by what became of them: available, missing.",
+    ["state"],
+    registry=REGISTRY,
+)
+UNITS_FAILED = Counter(
+    "callctl_units_failed_total",
+    "Units of work (request, call, session, job) that ended in an unexpected error.",
+    ["unit"],
+    registry=REGISTRY,
+)
+PROVISIONED = Counter(
+    "callctl_provisioned_total",
+    "Changes written for Asterisk and reloaded, by result: done, failed.",
+    ["result"],
+    registry=REGISTRY,
+)
+
+
+def render_metrics() -> bytes:
+    """All metrics as Prometheus' text format."""
+    return generate_latest(REGISTRY)

@@ -1,0 +1,197 @@
+"""A running Asterisk with our dialplan, provisioned from a routing table, whose plans a test gives.
+
+The FastAGI server is the daemon's own; only what decides is a table of the test's.
+"""
+
+import asyncio
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote
+
+from agi.route import route_verb
+from callctl.asterisk.fastagi import AgiCall
+from callctl.asterisk.fastagi_server import FastAgiServer
+from callctl.asterisk.program import AsteriskProgram
+from callctl.asterisk.provision import render_provisioning, write_provisioning
+from callctl.asterisk.runtime import AsteriskInstance
+from callctl.core.routing.encoding import encode_plan
+from callctl.core.routing.model import RoutingTable, SipCredential
+from callctl.core.routing.plan import Direction, RoutePlan, Step
+from callctl.demo.sip import Behaviour, Caller, Phone
+
+YEAR = 2026
+_COLUMNS = (
+    "epoch eventtype eventtime cid_name cid_num cid_ani cid_dnid exten context channame appname "
+    "appdata uniqueid linkedid peer userfield eventextra"
+).split()
+
+
+def secret_of(endpoint: str) -> str:
+    return f"secret-of-{endpoint}"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the journal. `extra` holds the fields of a row of ours, decoded."""
+
+    type: str
+    columns: dict[str, str]
+    extra: dict[str, str]
+
+    def __getitem__(self, name: str) -> str:
+        return self.columns[name]
+
+
+@dataclass(slots=True)
+class Switch:
+    """`net` are the first three numbers of everybody's address: the switch is net.1."""
+
+    program: AsteriskProgram
+    directory: Path
+    net: str
+    table: RoutingTable
+    plans: dict[str, str | Callable[[AgiCall], str]] = field(default_factory=dict)
+    asked: list[AgiCall] = field(default_factory=list)
+    instance: AsteriskInstance = field(init=False)
+    agi: FastAgiServer = field(init=False)
+
+    @property
+    def address(self) -> str:
+        return f"{self.net}.1"
+
+    async def start(self) -> None:
+        self.agi = FastAgiServer(self.address, 0, {"route": route_verb(self._decide)})
+        await self.agi.start()
+        self.instance = AsteriskInstance(
+            self.program,
+            self.directory,
+            address=self.address,
+            agi_address=self.address,
+            agi_port=self.agi.port,
+            systemname="test-1",
+        )
+        self.provision(self.table)
+        await self.instance.start()
+
+    async def stop(self) -> None:
+        await self.instance.stop()
+        await self.agi.stop()
+
+    def provision(self, table: RoutingTable) -> tuple[str, ...]:
+        """Writes the generated files; the caller reloads."""
+        credentials = {
+            name: SipCredential(name, name, secret_of(name))
+            for name, (_, kind, _) in table.endpoints.items()
+            if kind == "extension"
+        }
+        self.instance.write_configuration()
+        files = render_provisioning(table, credentials, YEAR)
+        return write_provisioning(self.instance.generated_dir, files)
+
+    def _decide(self, call: AgiCall) -> str:
+        self.asked.append(call)
+        plan = self.plans[call.dialled]
+        return plan if isinstance(plan, str) else plan(call)
+
+    def phone(self, extension: str, behaviour: Behaviour, **more: object) -> Phone:
+        """A registered phone at an address of its own; use as an async context manager."""
+        address = f"{self.net}.{extension}"
+        return Phone(
+            extension,
+            address,
+            self.address,
+            self.directory / "sip",
+            secret=secret_of(extension),
+            behaviour=behaviour,
+            **more,  # type: ignore[arg-type]
+        )
+
+    def carrier(self, number: int, behaviour: Behaviour) -> Phone:
+        """The called side of the trunk at net.`number`."""
+        address = f"{self.net}.{number}"
+        name = f"carrier-{number}"
+        return Phone(name, address, self.address, self.directory / "sip", behaviour=behaviour)
+
+    def call_in(self, to: str, carrier: int = 21, **more: object) -> Caller:
+        """A call from the trunk at net.`carrier`."""
+        return Caller(
+            "+36301112222",
+            f"{self.net}.{carrier}",
+            self.address,
+            self.directory / "sip",
+            to=to,
+            **more,  # type: ignore[arg-type]
+        )
+
+    def call_from(self, extension: str, to: str, **more: object) -> Caller:
+        """A call by an extension's phone."""
+        return Caller(
+            extension,
+            f"{self.net}.{extension}",
+            self.address,
+            self.directory / "sip",
+            to=to,
+            secret=secret_of(extension),
+            **more,  # type: ignore[arg-type]
+        )
+
+    def rows(self, linkedid: str | None = None) -> list[Row]:
+        """The journal so far, of one call or of all."""
+        try:
+            text = self.instance.journal_path.read_text(errors="surrogateescape")
+        except FileNotFoundError:
+            return []
+        found = []
+        for values in csv.reader(io.StringIO(text, newline="")):
+            columns = dict(zip(_COLUMNS, values, strict=True))
+            if linkedid is None or columns["linkedid"] == linkedid:
+                extra = _fields(columns["eventextra"]) if columns["eventtype"][:8] == "CALLCTL_" else {}
+                found.append(Row(columns["eventtype"], columns, extra))
+        return found
+
+    async def idle(self, seconds: float = 10.0) -> None:
+        """Waits until no channel is left and the journal has taken its last row."""
+        async with asyncio.timeout(seconds):
+            while True:
+                channels = await self.instance.cli("core show channels count")
+                rows = self.rows()
+                starts = sum(row.type == "CHAN_START" for row in rows)
+                ends = sum(row.type == "CHAN_END" for row in rows)
+                if channels.startswith("0 active channels") and starts == ends:
+                    return
+                await asyncio.sleep(0.05)
+
+    async def rows_after(self, count: int) -> list[Row]:
+        """All rows but the first `count`, once the switch is idle."""
+        await self.idle()
+        return self.rows()[count:]
+
+    async def qualified(self, endpoint: str, state: str, seconds: float = 10.0) -> None:
+        """Waits until a contact of `endpoint` is Avail or Unavail."""
+        async with asyncio.timeout(seconds):
+            while not any(
+                endpoint + "/" in line and f" {state}" in line
+                for line in (await self.instance.cli("pjsip show contacts")).splitlines()
+            ):
+                await asyncio.sleep(0.05)
+
+
+def _fields(extra: str) -> dict[str, str]:
+    text = extra.removeprefix('{"extra":"').removesuffix('"}')
+    pairs = (part.partition("=") for part in text.split(";") if part)
+    return {key: unquote(value) for key, _, value in pairs}
+
+
+def plan(*steps: Step, direction: Direction = Direction.INBOUND, **more: object) -> str:
+    """An encoded plan of these steps."""
+    values: dict[str, object] = {
+        "plan_id": "p1",
+        "account_id": 1,
+        "route": "test",
+        "trace": (),
+        **more,
+    }
+    return encode_plan(RoutePlan(direction=direction, steps=steps, **values))  # type: ignore[arg-type]

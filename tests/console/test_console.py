@@ -1,0 +1,192 @@
+"""The console as a browser without script sees it."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import aiohttp
+import pytest
+
+from callctl.console.pages import Console
+from callctl.db.pool import Database
+from callctl.features.access.service import AccessService
+from callctl.features.access.store import AccessStore
+from callctl.features.calls.service import CallService
+from callctl.http.auth import Origin
+from callctl.http.server import HttpServer, build_web_app
+
+_NAME = '<script>alert("x")</script>'
+
+_INSERT = """
+with n as (insert into numbers (number, grams)
+           values ('+36123456789', '{361,123}'), ('101', '{101}') returning id, number),
+     c as (insert into calls (account_id, call_id, linkedids, direction, from_number_id, from_name,
+             to_number_id, customer_number_id, answered_by, route, plan_id, why, started_at,
+             answered_at, ended_at, wait_seconds, talk_seconds, total_seconds, disposition, missed,
+             has_recording, tried, completeness)
+           select $1, 'a-1.1', '{a-1.1}', 'inbound', (select id from n where number <> '101'), $2,
+             (select id from n where number = '101'), (select id from n where number <> '101'),
+             '102', 'did:101', 'p', 'skipped_dnd~103', '2026-03-01 23:30:00Z',
+             '2026-03-01 23:30:09Z', '2026-03-01 23:31:14Z', 9, 65, 74, 'ANSWERED', false, true,
+             '{101,102}', 'complete'
+           returning id, started_at),
+     a as (insert into attempts (call, position, extension, endpoint, started_at, seconds, result,
+             cause)
+           select c.id, p, e, e, c.started_at + s * interval '1 second', d, r, k from c,
+             (values (1, '101', 0, 5, 'NOANSWER', 0), (2, '102', 5, 4, 'ANSWER', 16))
+               as v (p, e, s, d, r, k)),
+     l as (insert into legs (call, position, uniqueid, channel, started_at)
+           select id, 1, 'a-1.1', 'PJSIP/carrier-1', started_at from c)
+insert into recordings (call, account_id, file, started_at, state, path, seconds, bytes)
+select id, $1, 'a-1.1-2.wav', started_at, 'available', 'x', 65, 1000 from c
+returning call
+"""
+
+
+@dataclass(frozen=True)
+class Browser:
+    client: aiohttp.ClientSession
+    root: str
+    password: str
+    call: int
+
+    async def get(self, path: str) -> tuple[int, str, aiohttp.ClientResponse]:
+        async with self.client.get(self.root + path, headers={"Accept": "text/html"}) as response:
+            return response.status, await response.text(), response
+
+    async def post(self, path: str, origin: str = "", **form: str) -> tuple[int, str]:
+        headers = {"Origin": origin or self.root, "Accept": "text/html"}
+        async with self.client.post(self.root + path, data=form, headers=headers) as response:
+            return response.status, await response.text()
+
+    async def sign_in(self) -> None:
+        status, text = await self.post("/sign-in", login="admin", password=self.password)
+        assert (status, "Sign out" in text) == (200, True)
+
+
+@pytest.fixture
+async def browser(db: Database) -> AsyncIterator[Browser]:
+    access = AccessService(AccessStore(db))
+    made = await access.bootstrap()
+    await db.execute("update accounts set timezone = 'Europe/Budapest'")
+    call = await db.fetchval(_INSERT, made.account_id, _NAME)
+    origin = Origin()
+    console = Console(
+        access, CallService(db), origin=origin, recording_url=lambda i: f"/api/v1/recordings/{i}"
+    )
+    app = build_web_app(
+        [], access, origin=origin, pages=console.routes(), error_page=console.error_page
+    )
+    server = HttpServer(app)
+    port = await server.start("127.0.0.1", 0)
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as client:
+        yield Browser(client, f"http://127.0.0.1:{port}", made.password or "", call)
+    await server.stop()
+
+
+async def test_a_stranger_is_asked_to_sign_in(browser: Browser) -> None:
+    for path in ("/", "/calls", f"/calls/{browser.call}"):
+        status, text, response = await browser.get(path)
+        assert status == 200
+        assert response.url.path == "/sign-in"
+        assert "Password" in text
+
+
+async def test_signing_in_and_out(browser: Browser) -> None:
+    await browser.sign_in()
+    status, text = await browser.post("/sign-out")
+    assert status == 200
+    assert "Password" in text
+    _, _, response = await browser.get("/calls")
+    assert response.url.path == "/sign-in"
+
+
+async def test_a_wrong_password_says_so_and_keeps_the_login(browser: Browser) -> None:
+    status, text = await browser.post("/sign-in", login="<admin>", password="x")
+    assert status == 401
+    assert "password is wrong" in text
+    assert "&lt;admin&gt;" in text
+
+
+async def test_another_sites_form_is_refused(browser: Browser) -> None:
+    status, text = await browser.post(
+        "/sign-in", origin="https://evil.example", login="admin", password=browser.password
+    )
+    assert status == 403
+    assert "cross_origin" in text
+
+
+async def test_the_history_shows_a_call_in_the_accounts_time(browser: Browser) -> None:
+    await browser.sign_in()
+    _, text, _ = await browser.get("/calls")
+    for words in ("2026-03-02", "00:30:00", "+36123456789", "101 → 102", "1:05", "Answered"):
+        assert words in text
+    assert "Europe/Budapest" in text
+
+
+async def test_days_of_the_form_are_days_of_the_account(browser: Browser) -> None:
+    await browser.sign_in()
+    for query, found in (
+        ("first_day=2026-03-02&last_day=2026-03-02", True),
+        ("last_day=2026-03-01", False),
+        ("first_day=2026-03-03", False),
+        ("outcome=MISSED", False),
+        ("outcome=ANSWERED&direction=inbound&recorded=yes&number=999", False),
+        ("number=123", True),
+    ):
+        _, text, _ = await browser.get(f"/calls?{query}")
+        assert ("2026-03-02</td>" in text) is found, query
+
+
+async def test_a_wrong_filter_is_named(browser: Browser) -> None:
+    await browser.sign_in()
+    for query, field in (("first_day=x", "form.first_day"), ("x=1", "form.x"), ("cursor=x", "")):
+        status, text, _ = await browser.get(f"/calls?{query}")
+        assert status == 422
+        assert field in text
+
+
+async def test_a_call_tells_what_happened_and_why(browser: Browser) -> None:
+    await browser.sign_in()
+    _, text, _ = await browser.get(f"/calls/{browser.call}")
+    for words in (
+        "did not answer",
+        "103 skipped: do not disturb",
+        "PJSIP/carrier-1",
+        "+5.0 s",
+        "<audio controls",
+        "/api/v1/recordings/",
+    ):
+        assert words in text
+
+
+async def test_what_a_caller_sends_is_never_markup(browser: Browser) -> None:
+    await browser.sign_in()
+    for path in ("/calls", f"/calls/{browser.call}"):
+        _, text, _ = await browser.get(path)
+        assert "<script" not in text
+        assert "&lt;script&gt;" in text
+
+
+async def test_pages_hold_no_inline_script_or_style_and_say_so(browser: Browser) -> None:
+    await browser.sign_in()
+    for path in ("/calls", f"/calls/{browser.call}", "/sign-in", "/nothing"):
+        _, text, response = await browser.get(path)
+        assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+        assert "unsafe" not in response.headers["Content-Security-Policy"]
+        assert not re.search(r"<style|<script|\sstyle=|\son[a-z]+=", text)
+
+
+async def test_an_unknown_call_is_a_page_not_a_dump(browser: Browser) -> None:
+    await browser.sign_in()
+    for path in ("/calls/999999", "/calls/x", "/nothing"):
+        status, text, _ = await browser.get(path)
+        assert status == 404
+        assert "not_found" in text
+        assert "<html" in text
+
+
+async def test_the_style_sheet_is_there(browser: Browser) -> None:
+    status, text, response = await browser.get("/static/console.css")
+    assert (status, response.content_type) == (200, "text/css")
+    assert ".badge" in text

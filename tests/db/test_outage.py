@@ -1,0 +1,91 @@
+"""PostgreSQL goes and comes back: requests fail fast, then work again by themselves."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from callctl.core.errors import CallctlError
+from callctl.db.embedded import EmbeddedPostgres
+from callctl.db.pool import Database
+
+
+async def _is_unavailable(db: Database) -> bool:
+    try:
+        await db.check()
+    except CallctlError as error:
+        return error.code == "database_unavailable"
+    return False
+
+
+async def _recovers(db: Database) -> bool:
+    for _ in range(100):
+        if not await _is_unavailable(db):
+            return True
+        await asyncio.sleep(0.05)
+    return False
+
+
+async def test_a_pool_outlives_its_server(state_dir: Path) -> None:
+    server = EmbeddedPostgres.start(state_dir, durable=False)
+    db = await Database.connect(server.url)
+    assert not await _is_unavailable(db)
+
+    await asyncio.to_thread(server.stop)
+    for _ in range(20):
+        began = time.monotonic()
+        assert await _is_unavailable(db)
+        assert time.monotonic() - began < 0.5
+
+    server = await asyncio.to_thread(EmbeddedPostgres.start, state_dir, durable=False)
+    assert await _recovers(db)
+    await db.close()
+    server.stop()
+
+
+async def test_a_pool_may_be_made_before_its_server(state_dir: Path) -> None:
+    url = f"postgresql://postgres@/postgres?host={state_dir / 'postgres'}"
+    db = await Database.connect(url)
+    assert await _is_unavailable(db)
+    server = await asyncio.to_thread(EmbeddedPostgres.start, state_dir, durable=False)
+    assert await _recovers(db)
+    await db.close()
+    server.stop()
+
+
+async def test_a_host_that_swallows_packets_holds_nobody_up_for_long() -> None:
+    accepted: list[asyncio.StreamWriter] = []
+
+    async def swallow(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.append(writer)
+
+    server = await asyncio.start_server(swallow, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    db = await Database.connect(f"postgresql://x@127.0.0.1:{port}/x?sslmode=disable")
+    began = time.monotonic()
+    assert all(await asyncio.gather(*(_is_unavailable(db) for _ in range(50))))
+    assert time.monotonic() - began < 6
+    await db.close()
+    for writer in accepted:
+        writer.close()
+    server.close()
+
+
+async def test_a_connection_cut_in_a_transaction_is_unavailable_not_a_bug(db: Database) -> None:
+    async def cut() -> None:
+        async with db.transaction() as connection:
+            pid = await connection.fetchval("select pg_backend_pid()")
+            await db.fetchval("select pg_terminate_backend($1, 2000)", pid)
+            await connection.execute("select 1")
+
+    with pytest.raises(CallctlError) as caught:
+        await cut()
+    assert caught.value.code == "database_unavailable"
+    await db.check()
+
+
+async def test_a_wrong_argument_is_a_bug_not_unavailable(db: Database) -> None:
+    with pytest.raises(asyncpg.DataError):
+        await db.fetchval("select $1::int", "one")

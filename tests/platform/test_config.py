@@ -1,0 +1,94 @@
+"""Settings: three sources, strict types, and lines that say what is wrong and where."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from callctl.config import (
+    ConfigError,
+    Settings,
+    environment_name,
+    load_settings,
+    read_ami_secret,
+    rule_of,
+)
+
+
+def _file(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    file = _file(tmp_path / "c.toml", 'http_port = 1\nami_user = "file"\n')
+    settings = load_settings({"CALLCTL_CONFIG": str(file), "CALLCTL_HTTP_PORT": "2"})
+    assert (settings.http_port, settings.ami_user, settings.agi_port) == (2, "file", 4573)
+
+
+def test_relative_paths_are_beneath_the_state_directory() -> None:
+    settings = load_settings({"CALLCTL_STATE_DIR": "/srv/c"})
+    assert settings.recordings_dir == Path("/srv/c/recordings")
+    assert load_settings({"CALLCTL_RECORDINGS_DIR": "/r"}).recordings_dir == Path("/r")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("htp_port = 1", r"c\.toml: htp_port: there is no such setting"),
+        ('http_port = "1"', r"c\.toml: http_port: expected a whole number, not '1'"),
+        ("http_port = 1.0", "expected a whole number"),
+        ("http_port = true", "expected a whole number"),
+        ("http_port = 70000", "70000 is more than 65535"),
+        ("ami_user = 5", "expected a text"),
+        ('ami_user = ""', "a word"),
+        ('log_level = "loud"', "not one of debug, info, warning, error"),
+        ('state_dir = ""', "a path"),
+        ('http_public_url = "calls.example.org"', "must be https://host"),
+        ('database_url = "mysql://x"', "must begin with postgresql://"),
+        ("journal_grace_seconds = -1", "less than 0"),
+        ("[http]\nport = 1", "http: there is no such setting"),
+        ("http_port = ", r"c\.toml: "),
+    ],
+)
+def test_a_wrong_file_is_refused_with_what_and_where(tmp_path: Path, text: str, words: str) -> None:
+    file = _file(tmp_path / "c.toml", text)
+    with pytest.raises(ConfigError, match=words):
+        load_settings({}, file)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("CALLCTL_HTP_PORT", "1", "CALLCTL_HTP_PORT: there is no such setting"),
+        ("CALLCTL_HTTP_PORT", "http", "CALLCTL_HTTP_PORT: expected a whole number, not 'http'"),
+        ("CALLCTL_JOURNAL_GRACE_SECONDS", "soon", "expected a number"),
+        ("CALLCTL_JOURNAL_GRACE_SECONDS", "nan", "expected a number"),
+        ("CALLCTL_CONFIG", "/nowhere.toml", "no such file"),
+    ],
+)
+def test_a_wrong_environment_is_refused(name: str, value: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        load_settings({name: value})
+
+
+def test_secrets_are_in_no_message_and_no_repr(tmp_path: Path) -> None:
+    file = _file(tmp_path / "c.toml", "ami_secret = 12345")
+    with pytest.raises(ConfigError) as caught:
+        load_settings({}, file)
+    assert "12345" not in str(caught.value)
+    assert "hush" not in repr(load_settings({"CALLCTL_AMI_SECRET": "hush"}))
+
+
+def test_the_ami_secret_comes_from_its_file(state_dir: Path) -> None:
+    settings = Settings(state_dir=state_dir)
+    with pytest.raises(ConfigError, match=r"ami\.secret cannot be read"):
+        read_ami_secret(settings)
+    (state_dir / "ami.secret").write_text("hush\n")
+    assert read_ami_secret(settings) == "hush"
+
+
+def test_every_setting_is_explained_and_has_a_variable() -> None:
+    for item in fields(Settings):
+        assert rule_of(item).help.endswith(".")
+        assert environment_name(item.name) == f"CALLCTL_{item.name.upper()}"

@@ -1,0 +1,417 @@
+"""The AMI client against a peer that lies, stalls and breaks."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from callctl.asterisk.ami import AmiClient, AmiTiming, backoff, originate_variable
+from callctl.asterisk.ami_protocol import (
+    AmiConnectionLost,
+    AmiEvent,
+    AmiInvalid,
+    AmiLimits,
+    AmiNotConnected,
+    AmiRefused,
+    AmiTimeout,
+)
+from tests.wire.peers import BANNER, HOST, AmiPeer, PeerScript, ami_peer
+
+FAST = AmiTiming(backoff_first=0.01, backoff_most=0.02)
+
+
+class Counts:
+    """What the client counted, and a way to wait for it."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str]] = []
+        self._changed = asyncio.Event()
+
+    def __call__(self, what: str, reason: str) -> None:
+        self.seen.append((what, reason))
+        self._changed.set()
+
+    async def wait_for(self, what: str, reason: str) -> None:
+        async with asyncio.timeout(5):
+            while (what, reason) not in self.seen:
+                self._changed.clear()
+                await self._changed.wait()
+
+
+@pytest.fixture
+def counts() -> Counts:
+    return Counts()
+
+
+async def connected(port: int, counts: Counts, **options: object) -> AmiClient:
+    client = AmiClient(HOST, port, "callctl", "secret", timing=FAST, count=counts, **options)  # type: ignore[arg-type]
+    await client.start()
+    await client.wait_for_state(connected=True, within=5)
+    return client
+
+
+@pytest.fixture
+async def clients() -> AsyncIterator[list[AmiClient]]:
+    made: list[AmiClient] = []
+    yield made
+    for client in made:
+        await client.stop()
+
+
+async def idle(peer: AmiPeer) -> None:
+    await peer.log_in()
+    while True:
+        peer.answer(await peer.action())
+
+
+async def test_state_says_since_when_and_why_not(counts: Counts) -> None:
+    now = [1000.0]
+    async with ami_peer(idle) as port:
+        client = AmiClient(
+            HOST, port, "callctl", "secret", timing=FAST, count=counts, clock=lambda: now[0]
+        )
+        assert (client.state.connected, client.state.reason) == (False, "not started")
+        with pytest.raises(AmiNotConnected):
+            await client.action("Ping")
+        now[0] = 2000.0
+        await client.start()
+        state = await client.wait_for_state(connected=True, within=5)
+        assert (state.since, state.version) == (2000.0, "11.0.0")
+        now[0] = 3000.0
+    state = await client.wait_for_state(connected=False, within=5)
+    assert state.since == 3000.0
+    now[0] = 4000.0
+    await counts.wait_for("ami_lost", "cannot_connect")
+    assert client.state.since == 3000.0, "failing to come back does not move the loss"
+    assert client.state.reason.startswith("cannot_connect")
+    await client.stop()
+    assert client.state.reason == "stopped"
+
+
+async def test_devices_are_known_at_once_and_follow_changes(counts: Counts) -> None:
+    changed = asyncio.Event()
+
+    async def asterisk(peer: AmiPeer) -> None:
+        await peer.log_in()
+        peer.answer(await peer.action())
+        await changed.wait()
+        peer.event("DeviceStateChange", "Device: PJSIP/101", "State: RINGING")
+        peer.event("DeviceStateChange", "Device: Local/9@x-00000001;2", "State: INUSE")
+        peer.answer(await peer.action())
+        await peer.action()
+
+    async with ami_peer(asterisk) as port:
+        client = await connected(port, counts)
+        seen = asyncio.Event()
+        client.subscribe(["DeviceStateChange"], lambda event: seen.set())
+        await client.action("Ping")
+        assert client.device_states == {"PJSIP/101": "NOT_INUSE"}
+        changed.set()
+        await asyncio.wait_for(seen.wait(), 5)
+        await client.action("Ping")
+        assert client.device_states == {"PJSIP/101": "RINGING"}
+        await client.stop()
+        assert client.device_states == {}
+
+
+async def test_change_during_the_list_is_newer_than_the_list(counts: Counts) -> None:
+    async def asterisk(peer: AmiPeer) -> None:
+        peer.send(BANNER)
+        peer.answer(await peer.action(), "Challenge: 1")
+        peer.answer(await peer.action())
+        devices = await peer.action()
+        own = f"ActionID: {devices['ActionID']}"
+        peer.answer(devices, "EventList: start")
+        peer.event("DeviceStateChange", own, "Device: PJSIP/101", "State: NOT_INUSE")
+        peer.event("DeviceStateChange", "Device: PJSIP/101", "State: INUSE")
+        peer.event("DeviceStateListComplete", own, "EventList: Complete")
+        peer.answer(await peer.action())
+        await peer.action()
+
+    async with ami_peer(asterisk) as port:
+        client = await connected(port, counts)
+        await client.action("Ping")
+        assert client.device_states == {"PJSIP/101": "INUSE"}
+        await client.stop()
+
+
+async def test_forged_response_for_a_guessed_id_changes_nothing(counts: Counts) -> None:
+    async def asterisk(peer: AmiPeer) -> None:
+        await peer.log_in()
+        action = await peer.action()
+        for guess in ("1", "action/1", action["ActionID"][:-1] + "x", ""):
+            peer.send(f"Response: Success\r\nActionID: {guess}\r\nMessage: forged\r\n\r\n")
+        peer.send("Response: Success\r\nMessage: forged\r\n\r\n")
+        peer.answer(action, "Message: real", response="Error")
+        await peer.action()
+
+    async with ami_peer(asterisk) as port:
+        client = await connected(port, counts)
+        response = await client.action("Ping")
+        assert (response.success, response.message) == (False, "real")
+        assert counts.seen == [("ami_refused_message", "unmatched_response")] * 5
+        await client.stop()
+
+
+async def test_forged_shutdown_event_does_not_end_the_session(counts: Counts) -> None:
+    async def asterisk(peer: AmiPeer) -> None:
+        await peer.log_in()
+        peer.event("Shutdown", "Shutdown: Cleanly", "Restart: False")
+        while True:
+            peer.answer(await peer.action())
+
+    async with ami_peer(asterisk) as port:
+        client = await connected(port, counts)
+        assert (await client.action("Ping")).success
+        assert counts.seen == []
+        await client.stop()
+
+
+async def test_event_injected_by_a_callers_number_leaves_no_half_event(counts: Counts) -> None:
+    """The wire of `<sip:06%0d%0a%0d%0aEvent%3a%20Evil...>`: a cut event, a forged one, a rest."""
+
+    async def asterisk(peer: AmiPeer) -> None:
+        await peer.log_in()
+        evil = "06\r\n\r\nEvent: Evil\r\nChannel: PJSIP/101-00000001\r\n\r\nCallerIDName: x"
+        peer.event("Newchannel", "Channel: PJSIP/t-1", f"CallerIDNum: {evil}", "Exten: 1")
+        evil = "06\r\nUniqueid: 99"
+        peer.event("Hangup", "Channel: PJSIP/t-1", f"CallerIDNum: {evil}", "Uniqueid: 1")
+        peer.answer(await peer.action())
+        await peer.action()
+
+    async with ami_peer(asterisk) as port:
+        client = AmiClient(HOST, port, "callctl", "secret", timing=FAST, count=counts)
+        events: list[AmiEvent] = []
+        subscription = client.subscribe(["*"], events.append)
+        await client.start()
+        await client.wait_for_state(connected=True, within=5)
+        await client.action("Ping")
+        await subscription.drain()
+        assert [e.name for e in events] == ["Newchannel", "Evil"]
+        assert "exten" not in events[0].fields
+        with pytest.raises(KeyError):
+            _ = events[0]["Uniqueid"]
+        assert [reason for _, reason in counts.seen] == ["neither", "repeated_header"]
+        await client.stop()
+
+
+async def test_unanswered_action_times_out_and_its_late_response_is_ignored(
+    counts: Counts,
+) -> None:
+    late = asyncio.Event()
+
+    async def asterisk(peer: AmiPeer) -> None:
+        await peer.log_in()
+        first = await peer.action()
+        await late.wait()
+        peer.answer(first, "Message: late")
+        peer.answer(await peer.action(), "Message: in time")
+        await peer.action()
+
+    async with ami_peer(asterisk) as port:
+        client = await connected(port, counts)
+        with pytest.raises(AmiTimeout, match="unknown"):
+            await client.action("Ping", within=0.05)
+        late.set()
+        assert (await client.action("Ping")).message == "in time"
+        assert counts.seen == [("ami_refused_message", "unmatched_response")]
+        await client.stop()
+
+
+async def test_refused_originate_says_asterisks_words(counts: Counts) -> None:
+    async def asterisk(peer: AmiPeer) -> None:
+        await peer.log_in()
+        while True:
+            peer.answer(await peer.action(), "Message: Channel not specified", response="Error")
+
+    async with ami_peer(asterisk) as port:
+        client = await connected(port, counts)
+        with pytest.raises(AmiRefused, match="Channel not specified"):
+            await client.originate(channel="x", context="originate", exten="s", variables={})
+        with pytest.raises(AmiRefused):
+            await client.reload(["pbx_config.so"])
+        with pytest.raises(AmiRefused):
+            await client.command("core show version")
+        await client.stop()
+
+
+async def stall(peer: AmiPeer) -> None:
+    await peer.log_in()
+    while True:
+        await peer.action()
+
+
+async def flood_line(peer: AmiPeer) -> None:
+    await peer.log_in()
+    peer.send(b"Event: X\r\nA: ")
+    while True:
+        peer.send(b"x" * 65536)
+        await peer.writer.drain()
+
+
+async def flood_message(peer: AmiPeer) -> None:
+    await peer.log_in()
+    while True:
+        peer.send(b"A: b\r\n" * 1000)
+        await peer.writer.drain()
+
+
+async def flood_list(peer: AmiPeer) -> None:
+    peer.send(BANNER)
+    peer.answer(await peer.action(), "Challenge: 1")
+    peer.answer(await peer.action())
+    devices = await peer.action()
+    peer.answer(devices, "EventList: start")
+    while True:
+        peer.event("DeviceStateChange", f"ActionID: {devices['ActionID']}", "Device: x")
+        await peer.writer.drain()
+
+
+async def not_ami(peer: AmiPeer) -> None:
+    peer.send(b"220 mail ESMTP\r\n")
+    await peer.action()
+
+
+async def silent(peer: AmiPeer) -> None:
+    await peer.action()
+
+
+async def wrong_secret(peer: AmiPeer) -> None:
+    peer.send(BANNER)
+    peer.answer(await peer.action(), "Challenge: 1")
+    peer.answer(await peer.action(), "Message: Authentication failed", response="Error")
+
+
+async def cut(peer: AmiPeer) -> None:
+    await peer.log_in()
+    peer.reset()
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (stall, "dead_peer"),
+        (flood_line, "line_too_long"),
+        (flood_message, "message_too_long"),
+        (flood_list, "list_too_long"),
+        (not_ami, "not_ami"),
+        (silent, "no_response"),
+        (wrong_secret, "login_refused"),
+        (cut, "reset"),
+    ],
+)
+async def test_bad_peer_is_dropped_with_a_counted_reason_and_tried_again(
+    script: PeerScript, reason: str, counts: Counts
+) -> None:
+    timing = AmiTiming(
+        connect=0.1, ping_every=0.02, ping_timeout=0.05, backoff_first=0.01, backoff_most=0.02
+    )
+    limits = AmiLimits(line=100_000, message=300_000, list_messages=500)
+    connections = 0
+    again = asyncio.Event()
+
+    async def counted(peer: AmiPeer) -> None:
+        nonlocal connections
+        connections += 1
+        if connections > 1:
+            again.set()
+        await script(peer)
+
+    async with ami_peer(counted) as port:
+        client = AmiClient(
+            HOST, port, "callctl", "secret", timing=timing, limits=limits, count=counts
+        )
+        await client.start()
+        await counts.wait_for("ami_lost", reason)
+        await asyncio.wait_for(again.wait(), 5)
+        await client.stop()
+
+
+async def test_slow_consumer_loses_events_alone_and_it_is_counted(counts: Counts) -> None:
+    async def asterisk(peer: AmiPeer) -> None:
+        await peer.log_in()
+        for number in range(20):
+            peer.event("X", f"N: {number}")
+        peer.answer(await peer.action())
+        await peer.action()
+
+    async with ami_peer(asterisk) as port:
+        client = AmiClient(HOST, port, "callctl", "secret", timing=FAST, count=counts, queue_room=5)
+        release = asyncio.Event()
+
+        async def blocked(event: AmiEvent) -> None:
+            await release.wait()
+
+        slow = client.subscribe(["X"], blocked, name="slow")
+        await client.start()
+        await client.wait_for_state(connected=True, within=5)
+        await client.action("Ping")
+        assert slow.dropped >= 14
+        assert ("ami_dropped_event", "slow") in counts.seen
+        release.set()
+        await slow.drain()
+        await client.unsubscribe(slow)
+        await client.stop()
+
+
+async def test_lost_connection_fails_what_waits_at_once(counts: Counts) -> None:
+    async def asterisk(peer: AmiPeer) -> None:
+        await peer.log_in()
+        await peer.action()
+
+    async with ami_peer(asterisk) as port:
+        client = await connected(port, counts)
+        with pytest.raises(AmiConnectionLost, match="unknown"):
+            await client.action("Ping", within=60)
+        await client.stop()
+
+
+async def test_too_many_waiting_actions_are_refused_unsent(counts: Counts) -> None:
+    async with ami_peer(stall) as port:
+        client = await connected(port, counts, limits=AmiLimits(pending_actions=3))
+        # One more than fits: the device list may hold a place, too.
+        waiting = [asyncio.create_task(client.action("Ping")) for _ in range(5)]
+        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        assert all(isinstance(task.exception(), AmiInvalid) for task in done)
+        await client.stop()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+def test_backoff_doubles_up_to_a_limit_and_is_spread() -> None:
+    timing = AmiTiming(backoff_first=0.5, backoff_most=30)
+    assert [backoff(timing, n, 0.9999) for n in (0, 1, 2)] == pytest.approx([0.5, 1, 2], rel=0.01)
+    assert backoff(timing, 0, 0.0) == 0.25
+    assert backoff(timing, 10_000, 0.0) == 15
+    assert backoff(timing, 10_000, 0.9999) < 30
+
+
+async def test_backoff_uses_the_chance_and_the_sleep_it_was_given(counts: Counts) -> None:
+    slept: list[float] = []
+    enough = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) >= 4:
+            enough.set()
+            await asyncio.Event().wait()
+
+    client = AmiClient(HOST, 1, "callctl", "secret", chance=lambda: 0.5, sleep=sleep)
+    await client.start()
+    await asyncio.wait_for(enough.wait(), 5)
+    await client.stop()
+    assert slept == [0.75, 1.5, 3.0, 6.0]
+
+
+def test_plain_secret_goes_to_loopback_only() -> None:
+    AmiClient("127.0.0.1", 5038, "callctl", "secret", plain=True)
+    with pytest.raises(ValueError, match="loopback"):
+        AmiClient("192.0.2.1", 5038, "callctl", "secret", plain=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("A", "1,B=2"), ("A", 'x"y'), ("A", "x\\y"), ("A=1,B", "2"), ("", "1"), ("A B", "1")],
+)
+def test_originate_variable_that_asterisk_would_split_is_refused(name: str, value: str) -> None:
+    with pytest.raises(AmiInvalid):
+        originate_variable(name, value)
