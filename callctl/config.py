@@ -156,20 +156,6 @@ def load_settings(environ: Mapping[str, str], config_file: Path | None = None) -
     return Settings(**values)
 
 
-def read_ami_secret(settings: Settings) -> str:
-    """The manager interface's secret from the settings or from its file. Raises ConfigError."""
-    if settings.ami_secret:
-        return settings.ami_secret
-    path = settings.state_dir / "ami.secret"
-    try:
-        secret = path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"ami_secret is not set and {path} cannot be read: {error}") from error
-    if not secret:
-        raise ConfigError(f"ami_secret is not set and {path} is empty")
-    return secret
-
-
 def _file_values(environ: Mapping[str, str], config_file: Path | None) -> dict[str, Any]:
     named = config_file or (
         Path(environ[CONFIG_FILE_VARIABLE]) if environ.get(CONFIG_FILE_VARIABLE) else None

@@ -35,6 +35,7 @@ _WITHHELD_NAMES = frozenset({"anonymous", "restricted", "private", "withheld"})
 _NO_NUMBER = frozenset({"", "unknown", "<unknown>", "unavailable"}) | _WITHHELD_NAMES
 _PRESENTATION_MASK = 0x60
 _PRESENTATION_RESTRICTED = 0x20
+_LINES = re.compile(r"agi_[a-z0-9_]+: [^\n]*(?:\nagi_[a-z0-9_]+: [^\n]*)*")
 _UNIQUEID = re.compile(r"[\x21-\x7e]{1,149}")
 _CHANNEL = re.compile(r"PJSIP/([\x21-\x7e]{1,100})-[0-9a-f]{8}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
@@ -93,18 +94,20 @@ def parse_environment(raw: bytes) -> dict[str, str]:
         raise AgiRefused("too_large")
     if b"\0" in raw:
         raise AgiRefused("nul")
-    lines = raw.decode("utf-8", "replace").split("\n")
+    text = raw.decode("utf-8", "replace")
+    if _LINES.fullmatch(text) is None:
+        raise AgiRefused("bad_line")
+    lines = text.split("\n")
     if len(lines) > MAX_LINES:
         raise AgiRefused("too_many_lines")
-    pairs = [line.partition(": ") for line in lines]
-    environment = {name: value for name, _, value in pairs}
-    if len(environment) != len(pairs):
+    if len(raw) > MAX_LINE_BYTES and any(len(line) > MAX_LINE_BYTES for line in lines):
+        raise AgiRefused("line_too_long")
+    environment: dict[str, str] = dict([line.split(": ", 1) for line in lines])
+    if len(environment) != len(lines):
         raise AgiRefused("repeated_key")
-    for name, colon, value in pairs:
-        if not colon or not name.startswith("agi_") or " " in name:
-            raise AgiRefused("bad_line")
-        if len(value) > MAX_LINE_BYTES - len(name) - 2:
-            raise AgiRefused("line_too_long")
+    # Arguments are the dialplan's words and come last: an earlier one is a caller's line.
+    if 0 <= text.find("\nagi_arg_") < text.find(f"\n{_LAST_FIXED}: "):
+        raise AgiRefused("misplaced_argument")
     return environment
 
 
@@ -114,7 +117,6 @@ def parse_call(environment: Mapping[str, str]) -> AgiCall:
     for name in _REQUIRED:
         if name not in environment:
             raise AgiRefused("missing_key", uniqueid)
-    _check_arguments(environment, uniqueid)
     channel = environment["agi_channel"]
     match = _CHANNEL.fullmatch(environment.get("agi_arg_3") or channel)
     if not _UNIQUEID.fullmatch(uniqueid) or match is None:
@@ -132,16 +134,6 @@ def parse_call(environment: Mapping[str, str]) -> AgiCall:
         withheld=withheld,
         linkedid=environment.get("agi_arg_2") or None,
     )
-
-
-def _check_arguments(environment: Mapping[str, str], uniqueid: str) -> None:
-    """Arguments are the dialplan's words and come last; an earlier one is a caller's line."""
-    fixed_over = False
-    for name in environment:
-        if name == _LAST_FIXED:
-            fixed_over = True
-        elif name.startswith("agi_arg_") and not fixed_over:
-            raise AgiRefused("misplaced_argument", uniqueid)
 
 
 def _caller(number: str, presentation: str) -> tuple[str | None, bool]:

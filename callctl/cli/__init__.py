@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from callctl import __version__
-from callctl.cli import access, journal, routing, system
+from callctl.cli import access, demo, journal, routing, system
 from callctl.cli.common import EXIT_AWAY, EXIT_USAGE, Failure
 from callctl.config import ConfigError
 from callctl.core.errors import CallctlError
@@ -25,7 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"callctl {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for subject in (system, journal, routing, access):
+    for subject in (demo, system, journal, routing, access):
         subject.add_commands(commands)
     return parser
 

@@ -57,7 +57,7 @@ class SipMessage:
 
 @dataclass(frozen=True, slots=True)
 class PhoneSaw:
-    """One call as a party's wire showed it. Times are epoch seconds, None where it never came to it.
+    """One call as a party's wire showed it. Times are epoch seconds, None for what never came.
 
     `final_code` is the last answer to the INVITE that opened the call: 200, a refusal, 487 after a
     CANCEL; None when nobody said anything final. `ended_at` is the BYE, the CANCEL or the refusal.

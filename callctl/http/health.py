@@ -18,6 +18,9 @@ _CHECK_SECONDS = 3.0
 class ReadinessCheck:
     """One line of `/readyz`. `check` returns when all is well and raises when it is not.
 
+    The words of a RuntimeError are shown: with it a check says why. Of other errors only the
+    code or the kind is, since whoever asks need not be known.
+
     One that is not `required` is shown, but does not make the daemon unready: without Asterisk's
     manager interface, for one, calls and the history go on.
     """
@@ -102,7 +105,8 @@ async def _state_of(check: ReadinessCheck) -> CheckState:
         return CheckState(False, check.required, error.code)
     except TimeoutError:
         return CheckState(False, check.required, "no answer in time")
+    except RuntimeError as error:
+        return CheckState(False, check.required, str(error))
     except Exception as error:
-        # Whoever asks need not be known: the kind of error, not its words.
         return CheckState(False, check.required, type(error).__name__)
     return CheckState(True, check.required)

@@ -76,9 +76,9 @@ def build_web_app(
             raise ValueError(f"declared twice: {endpoint.method} {endpoint.path}")
         seen.add((endpoint.method, endpoint.path))
         handler = _handler_of(endpoint, authenticator, origin)
-        app.router.add_route(endpoint.method, endpoint.path, handler)
-        if endpoint.method == "GET":
-            app.router.add_route("HEAD", endpoint.path, handler)
+        methods = ("GET", "HEAD") if endpoint.method == "GET" else (endpoint.method,)
+        for method in methods:
+            app.router.add_route(method, endpoint.path, handler, expect_handler=_expect)
     app.add_routes(list(pages))
     app.on_response_prepare.append(_add_headers)
     return app
@@ -100,6 +100,17 @@ def _handler_of(endpoint: Endpoint, authenticator: Authenticator, origin: Origin
         return _response_of(endpoint, await endpoint.handler(call))
 
     return handle
+
+
+async def _expect(request: web.Request) -> None:
+    """Answer ``Expect: 100-continue`` and ignore others, as RFC 9110 10.1.1 lets a server do.
+
+    aiohttp's own handler refuses them, in a shape of its own.
+    """
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # What was written is no part of the answer.
+        request.writer.output_size = 0
 
 
 async def _identified(request: web.Request, authenticator: Authenticator, origin: Origin) -> Any:
@@ -224,6 +235,9 @@ async def _observe(request: web.Request, handler: _HANDLER) -> web.StreamRespons
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    if request.path.startswith("/static/"):
+        # Kept by browsers, but asked for again each time: an update shows at once.
+        response.headers.setdefault("Cache-Control", "no-cache")
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     request_id = request.get(_REQUEST_ID_KEY)

@@ -108,6 +108,13 @@ async def test_a_wrong_password_says_so_and_keeps_the_login(browser: Browser) ->
     assert "&lt;admin&gt;" in text
 
 
+async def test_odd_logins_are_refused_like_wrong_ones(browser: Browser) -> None:
+    for login, status in (("a\0b", 422), ("x" * 101, 422), ("", 422), ("ü" * 100, 401)):
+        got, text = await browser.post("/sign-in", login=login, password="x")
+        assert got == status, login
+        assert "Password" in text
+
+
 async def test_another_sites_form_is_refused(browser: Browser) -> None:
     status, text = await browser.post(
         "/sign-in", origin="https://evil.example", login="admin", password=browser.password

@@ -3,7 +3,6 @@
 from datetime import date, time
 
 import pytest
-from routing_world import chain, company, edit
 
 from callctl.core.routing.check import check_routing
 from callctl.core.routing.model import (
@@ -16,6 +15,7 @@ from callctl.core.routing.model import (
     Member,
     Trunk,
 )
+from tests.core.routing_world import chain, company, edit
 
 
 def problems(routing):

@@ -1,11 +1,11 @@
 """Plans in short words, and what keeps an expectation."""
 
 import pytest
-from routing_world import chain, company, edit, inbound, outbound, plan
 
 from callctl.core.routing.expectations import keeps, plan_words
 from callctl.core.routing.plan import Reason
 from callctl.core.routing.reasons import REASONS, render_reason
+from tests.core.routing_world import chain, company, edit, inbound, outbound, plan
 
 
 @pytest.mark.parametrize(

@@ -3,19 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from routing_world import (
-    MONDAY_NOON,
-    SUNDAY,
-    chain,
-    codes,
-    company,
-    edit,
-    inbound,
-    outbound,
-    plan,
-    table,
-    words,
-)
 
 from callctl.core.routing.model import (
     Account,
@@ -33,6 +20,19 @@ from callctl.core.routing.model import (
 )
 from callctl.core.routing.plan import Direction, RingStep, TrunkStep
 from callctl.core.routing.reasons import REASONS
+from tests.core.routing_world import (
+    MONDAY_NOON,
+    SUNDAY,
+    chain,
+    codes,
+    company,
+    edit,
+    inbound,
+    outbound,
+    plan,
+    table,
+    words,
+)
 
 HUNT = ["ring 101 15s", "ring 102 5s", "ring 103 15s", "hangup"]
 A = "trunk a +36301234567 60s as +3611110000"

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from routing_world import company
 
 from callctl.core.routing.builder import MAX_STEPS
 from callctl.core.routing.encoding import MAX_PLAN_CHARS, decode_plan, encode_plan
@@ -25,6 +24,7 @@ from callctl.core.routing.model import (
 )
 from callctl.core.routing.plan import HangupStep, RingStep, RouteRequest, Source, TrunkStep
 from callctl.core.routing.planner import plan_route
+from tests.core.routing_world import company
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
 NUMBERS = [str(n) for n in range(101, 107)]

@@ -55,6 +55,7 @@ PRODUCERS = [
     ("type of body", "POST", ECHO, {"data": b"name=x"}, 415, "unsupported_media_type"),
     ("size", "POST", ECHO, {"data": b" " * 2001, "headers": JSON}, 413, "body_too_large"),
     ("wrong type", "POST", ECHO, {"json": {"name": 1}}, 422, "invalid_field"),
+    ("half a character", "GET", "/api/v1/echo/%ff?x=%ff", {}, 422, "invalid_field"),
     ("unknown parameter", "GET", f"{ECHO}?x=1", {}, 422, "invalid_field"),
     ("bug", "GET", "/api/v1/broken", {"token": None}, 500, "internal"),
 ]
@@ -73,6 +74,16 @@ async def test_every_producer_has_the_one_shape(api: Api, case: tuple[Any, ...])
 async def test_a_bug_tells_nothing_of_the_inside(api: Api) -> None:
     _, body, _ = await api.ask("GET", "/api/v1/broken")
     assert "secret" not in json.dumps(body)
+
+
+async def test_a_client_may_wait_for_100_continue(api: Api) -> None:
+    status, _, _ = await api.ask("POST", ECHO, json={"name": "x"}, expect100=True)
+    assert status == 200
+
+
+async def test_an_unknown_expectation_is_ignored(api: Api) -> None:
+    status, _, _ = await api.ask("POST", ECHO, json={"name": "x"}, headers={"Expect": "tea"})
+    assert status == 200
 
 
 async def test_405_names_the_methods(api: Api) -> None:

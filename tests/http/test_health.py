@@ -45,6 +45,19 @@ async def test_unready_names_the_reason_but_no_address(serve: Serve) -> None:
     assert body["checks"]["database"]["message"] == "database_unavailable"
 
 
+async def test_a_check_says_why_in_its_own_words(serve: Serve) -> None:
+    async def away() -> None:
+        raise RuntimeError("not connected since 8:00")
+
+    async def broken() -> None:
+        raise ValueError("/etc/secret")
+
+    api = await serve(checks=(ReadinessCheck("ami", away), ReadinessCheck("bug", broken)))
+    _, body, _ = await api.ask("GET", "/readyz", token=None)
+    assert body["checks"]["ami"]["message"] == "not connected since 8:00"
+    assert body["checks"]["bug"]["message"] == "ValueError"
+
+
 async def test_requests_are_counted_by_declared_path(api: Api) -> None:
     labels = {"method": "GET", "path": "/api/v1/echo/{id}", "status": "200"}
     before = REGISTRY.get_sample_value("callctl_http_requests_total", labels) or 0

@@ -10,7 +10,6 @@ from callctl.config import (
     Settings,
     environment_name,
     load_settings,
-    read_ami_secret,
     rule_of,
 )
 
@@ -78,14 +77,6 @@ def test_secrets_are_in_no_message_and_no_repr(tmp_path: Path) -> None:
         load_settings({}, file)
     assert "12345" not in str(caught.value)
     assert "hush" not in repr(load_settings({"CALLCTL_AMI_SECRET": "hush"}))
-
-
-def test_the_ami_secret_comes_from_its_file(state_dir: Path) -> None:
-    settings = Settings(state_dir=state_dir)
-    with pytest.raises(ConfigError, match=r"ami\.secret cannot be read"):
-        read_ami_secret(settings)
-    (state_dir / "ami.secret").write_text("hush\n")
-    assert read_ami_secret(settings) == "hush"
 
 
 def test_every_setting_is_explained_and_has_a_variable() -> None:

@@ -142,7 +142,7 @@ class PlanBuilder:
             if key in way.path:
                 self.note("loop", str(destination))
                 continue
-            self._go(destination, replace(way, path=way.path | {key}))
+            self._go(destination, way)
 
     def _go(self, destination: Destination, way: Way) -> None:
         target = destination.target
@@ -194,19 +194,13 @@ class PlanBuilder:
     def extension(self, extension: Extension, way: Way) -> None:
         """Ring it, unless it forwards all its calls or is to be skipped; then its forwards."""
         number = extension.number
-        forwarded = replace(
-            way,
-            path=way.path | {(DestinationKind.EXTENSION.value, number)},
-            forwarder=extension,
-            records=((f"extension:{number}", extension.record), *way.records),
-        )
         if (
             extension.enabled
             and extension.forward_always
             and not is_caller(extension, self.request, self.direction)
         ):
             self.note("forward_always", number, _words(extension.forward_always))
-            self.follow(extension.forward_always, forwarded)
+            self.follow(extension.forward_always, _forwarded(extension, way))
             return
         skipped = skip_reason(self.index, extension, self.request, self.direction, self.now)
         if skipped is not None:
@@ -219,10 +213,10 @@ class PlanBuilder:
             if chain:
                 name = "busy" if skipped.code == "skipped_dnd" else "unavailable"
                 self.note(f"forward_{name}", number, _words(chain))
-                self.follow(chain, forwarded)
+                self.follow(chain, _forwarded(extension, way))
             return
         if self._ring((extension,), extension.ring_seconds, way):
-            self._conditional_forwards(extension, forwarded)
+            self._conditional_forwards(extension, way)
 
     def _conditional_forwards(self, extension: Extension, way: Way) -> None:
         """One block per different chain, on the results that lead to it."""
@@ -234,7 +228,8 @@ class PlanBuilder:
                 self.note(f"forward_{name}", extension.number, _words(chain))
                 blocks[chain] = blocks.get(chain, ()) + results
         for chain, results in blocks.items():
-            self.follow(chain, replace(way, when=When(step_number, results)))
+            when = When(step_number, results)
+            self.follow(chain, replace(_forwarded(extension, way), when=when))
 
     # Hunt groups
 
@@ -246,7 +241,11 @@ class PlanBuilder:
         )
         if members:
             self.first_offered.append((group.name, members[0][0].number))
-        way = replace(way, records=((f"hunt_group:{group.name}", group.record), *way.records))
+        way = replace(
+            way,
+            path=way.path | {(DestinationKind.HUNT_GROUP.value, group.name)},
+            records=((f"hunt_group:{group.name}", group.record), *way.records),
+        )
         if group.strategy is RingStrategy.ALL:
             if members:
                 longest = max(seconds for _, seconds in members)
@@ -392,6 +391,16 @@ class PlanBuilder:
     def dial_trunk(self, step: TrunkStep) -> None:
         chars = 80 + len(step.trunk) + len(step.endpoint) + len(step.number)
         self.add(step, chars + len(step.caller_id_number or ""))
+
+
+def _forwarded(extension: Extension, way: Way) -> Way:
+    """The way on from an extension that forwards: on its account, by its rules first."""
+    return replace(
+        way,
+        path=way.path | {(DestinationKind.EXTENSION.value, extension.number)},
+        forwarder=extension,
+        records=((f"extension:{extension.number}", extension.record), *way.records),
+    )
 
 
 def _words(chain: Chain) -> str:

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from callctl.core.permissions import Scope
 
-Login = Annotated[str, Meta(min_length=1, max_length=100)]
+Login = Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00]*$")]
 Password = Annotated[str, Meta(min_length=1, max_length=1000)]
 
 

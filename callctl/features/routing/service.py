@@ -22,7 +22,7 @@ from callctl.core.routing.plan import RoutePlan, RouteRequest, Source
 from callctl.core.routing.planner import plan_route
 from callctl.features.routing import structs
 from callctl.features.routing.document import DocumentError, parse_document
-from callctl.features.routing.objects import Change, Kind, diff_documents, objects_of
+from callctl.features.routing.objects import KIND_OF_FIELD, Change, Kind, diff_documents, objects_of
 from callctl.features.routing.prepare import invalid_routing, prepare, table_of
 from callctl.features.routing.source import Source as YamlSource
 from callctl.features.routing.store import (
@@ -208,7 +208,9 @@ class RoutingService:
         """The account's routing in canonical form; applying it changes nothing."""
         stored = _account(self._snapshot, account_id)
         if not with_secrets:
-            return stored.document
+            # Its lists are copied: the snapshot in use is nobody's to change.
+            fields = {name: list(getattr(stored.document, name)) for name in KIND_OF_FIELD}
+            return msgspec.structs.replace(stored.document, **fields)
         return _with_secrets(stored, self._snapshot.credentials)
 
     # One object at a time

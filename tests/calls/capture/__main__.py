@@ -7,6 +7,7 @@ For each name: ``tests/calls/NAME.csv`` (the journal as Asterisk wrote it), ``.i
 import argparse
 import asyncio
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -15,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from callctl.asterisk.program import AsteriskProgram, find_asterisk
 from tests.calls.capture import damaged, moved, plain
 from tests.calls.capture.desk import Desk, endpoints, inventory
 from tests.sip.lab import Lab
@@ -34,20 +36,22 @@ def kinds() -> dict[str, Kind]:
     }
 
 
-async def record(name: str, kind: Kind, net: str, root: Path | None, keep: Path | None) -> None:
+async def record(
+    name: str, kind: Kind, net: str, program: AsteriskProgram, keep: Path | None
+) -> None:
     """Plays one kind of call on a fresh Asterisk and writes its three files."""
     with tempfile.TemporaryDirectory(prefix="capture-") as scratch:
         place = keep / name if keep else Path(scratch)
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
-        lab = Lab(place / "lab", f"{net}.1", endpoints(net), root=root)
+        lab = Lab(program, place, net, endpoints(net))
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(lab)
             desk = Desk(net, lab, place / "sip", stack)
             calls = await kind(desk)
             await lab.until_idle()
             phones = desk.seen()
-        journal = desk.damage(lab.journal.read_bytes())
+        journal = desk.damage(lab.journal_path.read_bytes())
     truth = {"about": (kind.__doc__ or "").strip(), "calls": calls, "phones": phones}
     (FIXTURES / f"{name}.csv").write_bytes(journal)
     _write(FIXTURES / f"{name}.inventory.json", inventory())
@@ -64,15 +68,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m tests.calls.capture")
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--net", default="127.0.5", help="the first three numbers of all addresses")
-    parser.add_argument("--root", type=Path, help="a file system that holds Asterisk")
     parser.add_argument("--keep", type=Path, help="where to keep all logs")
     chosen = parser.parse_args()
     known = kinds()
     unknown = sorted(set(chosen.names) - set(known))
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}; known: {', '.join(known)}")
+    program = find_asterisk(os.environ, progress=print)
     for name in chosen.names or known:
-        asyncio.run(record(name, known[name], chosen.net, chosen.root, chosen.keep))
+        asyncio.run(record(name, known[name], chosen.net, program, chosen.keep))
 
 
 if __name__ == "__main__":

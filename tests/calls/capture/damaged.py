@@ -23,7 +23,7 @@ HOSTILE = (
 
 
 async def hostile_names(desk: Desk) -> list[dict[str, Any]]:
-    """Ten callers with names and numbers that try to break the file, one after another; all busy."""
+    """Ten callers, one after another, with names and numbers that try to break the file."""
     await desk.phone("201", BUSY)
     calls = []
     for caller in HOSTILE:
@@ -48,9 +48,7 @@ async def hostile_while_others_talk(desk: Desk) -> list[dict[str, Any]]:
     """A call with a long, quoted, broken name rings while another one begins and ends."""
     await desk.phone("201", Answer(after=2.0))
     await desk.phone("202", Answer(after=0.3))
-    evil = await desk.outside(
-        "0015550100", display='q\\"' * 300, user="0%0a%22%22" * 40, talk=0.5
-    )
+    evil = await desk.outside("0015550100", display='q\\"' * 300, user="0%0a%22%22" * 40, talk=0.5)
     await evil.until(lambda c: c.rang_at)
     good = await desk.inside("203", "202", talk=0.8)
     await good.ended()

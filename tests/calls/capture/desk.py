@@ -19,7 +19,7 @@ ALICE = "00447700900101"
 
 @dataclass(slots=True)
 class Desk:
-    """One Asterisk with its parties. Numbers of addresses: `net`.1 the server, .21 and .22 carriers."""
+    """One Asterisk with its parties: `net`.1 is the server, .21 and .22 are the carriers."""
 
     net: str
     lab: Lab

@@ -284,7 +284,7 @@ async def redirected_by_phone(desk: Desk) -> list[dict[str, Any]]:
 
 
 async def hold_and_resume(desk: Desk) -> list[dict[str, Any]]:
-    """201 holds the caller for a while in the middle of the talk: no row tells, the talk counts on."""
+    """201 holds the caller for a while: no row tells, and the talk counts on."""
     first = await desk.phone("201", Answer(after=0.4))
     caller = await desk.outside("0015550100")
     talking = await first.answered()

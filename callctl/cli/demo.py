@@ -1,0 +1,93 @@
+"""``callctl demo``: a whole call centre on this machine, with simulated phones and carriers."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from callctl.asterisk.root import RootError
+from callctl.asterisk.runtime import AsteriskError
+from callctl.cli.common import EXIT_NO, EXIT_OK, Failure
+from callctl.demo.play import Api, play
+from callctl.demo.script import CALLS
+from callctl.demo.show import history_table, outcome, welcome
+from callctl.demo.sip import SipError
+from callctl.demo.stage import open_stage
+from callctl.telemetry.log import configure_logging
+
+LOG_NAME = "callctl.log"
+
+
+def add_commands(commands: Any) -> None:
+    demo = commands.add_parser(
+        "demo",
+        help="try everything: real SIP calls between simulated phones and carriers",
+        description="Starts PostgreSQL, Asterisk and callctl below --state-dir, places calls, "
+        "shows their history, and runs until Ctrl-C. Data is kept for the next time.",
+    )
+    demo.add_argument("--once", action="store_true", help="end after the calls; 1 if one is wrong")
+    demo.add_argument("--state-dir", type=Path, default=Path(".callctl/demo"), metavar="DIR")
+    demo.set_defaults(run=run_demo)
+
+
+def run_demo(arguments: argparse.Namespace) -> int:
+    arguments.state_dir.mkdir(parents=True, exist_ok=True)
+    with (arguments.state_dir / LOG_NAME).open("a") as log:
+        configure_logging("info", "console", log)
+        try:
+            return asyncio.run(_demo(arguments.state_dir.absolute(), arguments.once))
+        except (AsteriskError, RootError, SipError, OSError) as error:
+            raise Failure(f"the demo cannot run: {error}\nLog: {log.name}", EXIT_NO) from error
+        finally:
+            logging.shutdown()
+
+
+async def _demo(state_dir: Path, once: bool) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    main = asyncio.current_task()
+    assert main is not None
+
+    def end() -> None:
+        stop.set()
+        main.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end)
+    try:
+        return await _show(state_dir, once, stop)
+    except asyncio.CancelledError:
+        _print("\nStopped; the data is kept.")
+        return EXIT_OK if stop.is_set() and not once else EXIT_NO
+
+
+async def _show(state_dir: Path, once: bool, stop: asyncio.Event) -> int:
+    async with open_stage(state_dir, lambda line: _print(f"· {line}")) as stage:
+        _print("")
+        async with aiohttp.ClientSession() as session:
+            api = Api(stage, session)
+            wrong = 0
+            for number, call in enumerate(CALLS, 1):
+                _print(f"{number}. {call.title}")
+                played = await play(stage, api, call)
+                _print(outcome(played))
+                wrong += bool(played.problems)
+            page = await api.get("/api/v1/calls", limit="20")
+        _print("\n" + history_table(page["items"]))
+        _print(welcome(stage.url, stage.password, stage.token))
+        if once:
+            verdict = "every record is right" if not wrong else f"{wrong} records are wrong"
+            _print(f"{len(CALLS)} calls, {verdict}")
+            return EXIT_NO if wrong else EXIT_OK
+        _print("Running until Ctrl-C. Phones: register at 127.0.0.1:5060, see README.md.")
+        await stop.wait()
+    return EXIT_OK
+
+
+def _print(line: str) -> None:
+    print(line, flush=True, file=sys.stdout)

@@ -1,0 +1,151 @@
+"""Plays the demo's calls on the stage, shows each as it happens, and holds its record against
+what the phones saw."""
+
+import asyncio
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+
+from callctl.demo.script import DemoCall
+from callctl.demo.sip import Answer, Caller
+from callctl.demo.sip_log import PhoneSaw
+from callctl.demo.stage import ADDRESS, CARRIERS, Stage, phone_address
+from callctl.demo.tone import tone_hz
+from callctl.demo.verify import Seen, differences, sides_of, strongest_tone
+
+CALL_SECONDS = 40.0
+RECORD_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A call of the demo as it went. `problems` is empty when its record is right."""
+
+    call: DemoCall
+    record: dict[str, Any] | None
+    problems: list[str]
+
+
+class Api:
+    """The stage's API, asked as any program would ask it."""
+
+    def __init__(self, stage: Stage, session: aiohttp.ClientSession) -> None:
+        self._stage = stage
+        self._session = session
+
+    async def get(self, path: str, **query: str) -> Any:
+        async with self._session.get(self._url(path, query), headers=self._headers()) as response:
+            response.raise_for_status()
+            return await response.json()
+
+    async def get_bytes(self, path: str) -> bytes:
+        async with self._session.get(self._url(path, {}), headers=self._headers()) as response:
+            response.raise_for_status()
+            return await response.read()
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._stage.token}"}
+
+    def _url(self, path: str, query: dict[str, str]) -> str:
+        return f"{self._stage.url}{path}" + (f"?{urlencode(query)}" if query else "")
+
+
+async def play(stage: Stage, api: Api, call: DemoCall) -> Played:
+    """Place `call`, wait for its end and for its record, compare."""
+    for name in stage.phones.keys() | stage.carriers.keys():
+        party = stage.party(name)
+        behaviour = call.behaviours.get(name, Answer())
+        if party is not None and party.behaviour != behaviour:
+            await party.behave(behaviour)
+    async with _caller(stage, call) as caller:
+        caller_saw = await caller.ended(seconds=CALL_SECONDS)
+    seen = Seen(caller_saw, tuple((n, _saw(stage, n, caller_saw)) for n in call.tried))
+    problems = _strays(stage, call, caller_saw) + _unlike_script(call, seen)
+    record = await _record(api, caller_saw)
+    if record is None:
+        return Played(call, None, [*problems, f"no record after {RECORD_SECONDS:.0f} s"])
+    problems += differences(record, seen)
+    problems += await _recording_problems(api, call, record, caller_saw)
+    return Played(call, record, problems)
+
+
+def _caller(stage: Stage, call: DemoCall) -> Caller:
+    directory = stage.asterisk.state_dir / "sip"
+    if call.via is not None:
+        address = CARRIERS[call.via]
+        return Caller(call.from_, address, ADDRESS, directory, to=call.to, talk=call.talk)
+    return Caller(
+        call.from_,
+        phone_address(call.from_),
+        ADDRESS,
+        directory,
+        to=call.to,
+        secret=stage.secrets[call.from_],
+        talk=call.talk,
+    )
+
+
+def _saw(stage: Stage, name: str, caller: PhoneSaw) -> PhoneSaw | None:
+    """What `name` saw of the call that `caller` placed: calls of the demo come one by one."""
+    party = stage.party(name)
+    calls = [c for c in party.calls if c.invited_at >= caller.invited_at] if party else []
+    return calls[-1] if calls else None
+
+
+def _strays(stage: Stage, call: DemoCall, caller: PhoneSaw) -> list[str]:
+    others = (stage.phones.keys() | stage.carriers.keys()) - set(call.tried)
+    return [f"{n} rang and should not have" for n in sorted(others) if _saw(stage, n, caller)]
+
+
+def _unlike_script(call: DemoCall, seen: Seen) -> list[str]:
+    """Whether the phones did what the demo is about."""
+    rang = [saw for _, saw in seen.tried if saw is not None]
+    in_order = sorted(rang, key=lambda s: s.invited_at)
+    answered = [name for name, saw in seen.tried if saw and saw.answered_at]
+    problems = [] if rang == in_order else ["the phones rang in another order than planned"]
+    if answered != ([call.answers] if call.answers else []):
+        problems.append(f"answered by {answered}, planned {call.answers}")
+    return problems
+
+
+async def _record(api: Api, caller: PhoneSaw) -> dict[str, Any] | None:
+    """The call's record, once it stands in the history."""
+    since = datetime.fromtimestamp(caller.invited_at - 0.5).astimezone().isoformat()
+    try:
+        async with asyncio.timeout(RECORD_SECONDS):
+            while True:
+                page = await api.get("/api/v1/calls", since=since)
+                if page["items"]:
+                    if len(page["items"]) > 1:
+                        return None
+                    record: dict[str, Any] = await api.get(
+                        f"/api/v1/calls/{page['items'][0]['id']}"
+                    )
+                    if not any(r["state"] == "pending" for r in record["recordings"]):
+                        return record
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        return None
+
+
+async def _recording_problems(
+    api: Api, call: DemoCall, record: dict[str, Any], caller: PhoneSaw
+) -> list[str]:
+    """One file with the caller's tone on the left and the other's on the right, or none."""
+    recordings = record["recordings"]
+    if not call.recorded:
+        return [f"{len(recordings)} recordings, planned none"] if recordings else []
+    if len(recordings) != 1 or recordings[0]["state"] != "available":
+        return [f"recordings: {recordings}"]
+    wav = await api.get_bytes(f"/api/v1/recordings/{recordings[0]['id']}")
+    left, right, seconds = sides_of(wav)
+    tones = [tone_hz(call.from_), tone_hz(call.answers or "")]
+    heard = [strongest_tone(side[-8000:], tones) for side in (left, right)]
+    problems = [] if heard == tones else [f"recorded tones {heard} Hz, spoken {tones} Hz"]
+    if not math.isclose(seconds, caller.talk_seconds or 0.0, abs_tol=0.5):
+        problems.append(f"recorded {seconds:.1f} s, spoken {caller.talk_seconds:.1f} s")
+    return problems

@@ -1,0 +1,94 @@
+"""Does a call's record say what the phones saw? Pure: a record, what was seen, the differences."""
+
+import io
+import wave
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import cos, pi
+from typing import Any
+
+from callctl.demo.sip_log import PhoneSaw
+
+TOLERANCE_SECONDS = 0.35
+"""Two processes' clocks and the wire between them."""
+
+_RESULT_OF_CODE = {
+    200: "ANSWER",
+    486: "BUSY",
+    487: "NOANSWER",
+    600: "BUSY",
+    603: "REJECTED",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the wire showed of one call: the caller, and each party tried (None: not there)."""
+
+    caller: PhoneSaw
+    tried: tuple[tuple[str, PhoneSaw | None], ...]
+
+
+def differences(record: dict[str, Any], seen: Seen) -> list[str]:
+    """What is wrong in `record` (``GET /api/v1/calls/{id}``), in words; empty when nothing is."""
+    call = record["call"]
+    found: list[str] = []
+
+    def expect(what: str, recorded: object, real: object) -> None:
+        if recorded != real:
+            found.append(f"{what}: recorded {recorded!r}, real {real!r}")
+
+    tried = [(a["extension"] or _trunk(a["endpoint"]), a["result"]) for a in record["attempts"]]
+    expect("tried", tried, [(name, _result(saw, seen.caller)) for name, saw in seen.tried])
+    answered = [name for name, saw in seen.tried if saw and saw.answered_at]
+    expect("disposition is ANSWERED", call["disposition"] == "ANSWERED", bool(answered))
+    inside = [name for name in answered if name.isdecimal()]
+    expect("answered by", call["answered_by"], inside[0] if inside else None)
+    expect("completeness", call["completeness"], "complete")
+    found += _time_differences(call, seen.caller)
+    return found
+
+
+def _time_differences(call: dict[str, Any], caller: PhoneSaw) -> list[str]:
+    end = caller.ended_at or caller.invited_at
+    talk = caller.talk_seconds or 0.0
+    wait = (caller.answered_at or end) - caller.invited_at
+    pairs = (("wait", call["wait_seconds"], wait), ("talk", call["talk_seconds"], talk))
+    return [
+        f"{name}: recorded {recorded:.2f} s, real {real:.2f} s"
+        for name, recorded, real in pairs
+        if abs(recorded - real) > TOLERANCE_SECONDS
+    ]
+
+
+def _trunk(endpoint: str | None) -> str:
+    return (endpoint or "").partition("/")[2]
+
+
+def _result(saw: PhoneSaw | None, caller: PhoneSaw) -> str:
+    if saw is None:
+        return "UNAVAILABLE"
+    if saw.final_code == 487 and caller.answered_at is None and caller.ended_by == "self":
+        return "CANCEL"
+    return _RESULT_OF_CODE.get(saw.final_code or 0, "UNAVAILABLE")
+
+
+def sides_of(wav: bytes) -> tuple[list[int], list[int], float]:
+    """(left samples, right samples, seconds) of a 16-bit stereo WAV."""
+    with wave.open(io.BytesIO(wav)) as file:
+        rate, frames = file.getframerate(), file.getnframes()
+        words = memoryview(file.readframes(frames)).cast("h")
+    return list(words[0::2]), list(words[1::2]), frames / rate
+
+
+def strongest_tone(samples: Sequence[int], candidates: Sequence[int], rate: int = 8000) -> int:
+    """Which of `candidates` (Hz) is the loudest in `samples` (Goertzel's algorithm)."""
+
+    def power(hz: int) -> float:
+        coefficient = 2 * cos(2 * pi * hz / rate)
+        one = two = 0.0
+        for sample in samples:
+            one, two = sample + coefficient * one - two, one
+        return one * one + two * two - coefficient * one * two
+
+    return max(candidates, key=power)
