@@ -4,6 +4,7 @@ import asyncio
 import gc
 import itertools
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -41,21 +42,24 @@ async def template_database(postgres: EmbeddedPostgres, postgres_url: str) -> st
     return _TEMPLATE
 
 
-@pytest.fixture
-async def database_url(
-    postgres: EmbeddedPostgres, postgres_url: str, template_database: str
-) -> AsyncIterator[str]:
-    """URL of a fresh, migrated database of this test's own."""
+@asynccontextmanager
+async def fresh_database(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
+    """URL of a copy of `template` that lives as long as the block."""
     name = f"test_{next(_names)}"
-    connection = await asyncpg.connect(postgres_url)
+    connection = await asyncpg.connect(postgres.url)
     try:
-        await connection.execute(
-            f"create database {name} template {template_database} strategy file_copy"
-        )
+        await connection.execute(f"create database {name} template {template} strategy file_copy")
         yield postgres.url_of(name)
         await connection.execute(f"drop database {name} with (force)")
     finally:
         await connection.close()
+
+
+@pytest.fixture
+async def database_url(postgres: EmbeddedPostgres, template_database: str) -> AsyncIterator[str]:
+    """URL of a fresh, migrated database of this test's own."""
+    async with fresh_database(postgres, template_database) as url:
+        yield url
 
 
 @pytest.fixture

@@ -103,6 +103,7 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as directory:
         commands = {
             "C, epoll": build_epoll_server(Path(directory)),
+            "bare, uvloop": [*python, "bare", "uvloop"],
             "ours, uvloop": [*python, "ours", "uvloop"],
             "ours, asyncio": [*python, "ours", "asyncio"],
             "streams, uvloop": [*python, "streams", "uvloop"],

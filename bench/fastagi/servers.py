@@ -42,7 +42,37 @@ async def serve_streams(host: str, port: int) -> None:
     await server.serve_forever()
 
 
-KINDS = {"ours": serve_ours, "panoramisk": serve_panoramisk, "streams": serve_streams}
+class BareProtocol(asyncio.Protocol):
+    """The floor for Python: no limits, no deadline, no checks, no counting. Not for use."""
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        self.buffer = b""
+        self.asked = False
+
+    def data_received(self, data: bytes) -> None:
+        if self.asked:
+            self.transport.close()
+            return
+        self.buffer += data
+        if self.buffer.endswith(b"\n\n"):
+            self.asked = True
+            dict([line.split(": ", 1) for line in self.buffer[:-2].decode().split("\n")])
+            self.transport.write(f'SET VARIABLE CALLCTL_PLAN "{PLAN}"\n'.encode())
+
+
+async def serve_bare(host: str, port: int) -> None:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(BareProtocol, host, port, backlog=1024)
+    await server.serve_forever()
+
+
+KINDS = {
+    "bare": serve_bare,
+    "ours": serve_ours,
+    "panoramisk": serve_panoramisk,
+    "streams": serve_streams,
+}
 
 if __name__ == "__main__":
     kind, loop, address, port_text = sys.argv[1:]

@@ -54,26 +54,31 @@ class SafeAction(Action):  # type: ignore[misc]
     def __str__(self) -> str:
         return self._wire
 
-    def add_message(self, message: AmiReply | AmiEvent) -> bool:
-        """Take a message that carries this action's id; True when it was the last one.
+    @property
+    def is_listing(self) -> bool:
+        """Whether events with this action's id are entries of its answer.
 
-        Raises AmiProtocolError ``list_too_long``.
+        Others are events of their own: OriginateResponse carries the id, too, and may even
+        overtake the response.
         """
-        if self._reply is None:
-            if not isinstance(message, AmiReply):
-                return False
-            self._reply = message
-            return self._finish() if not message.opens_list else False
-        if isinstance(message, AmiReply):
-            return False
-        if message.get("EventList").lower() in ("complete", "cancelled"):
-            return self._finish()
-        self._events.append(message)
+        return self._reply is not None and self._reply.opens_list and not self.future.done()
+
+    def take_reply(self, reply: AmiReply) -> None:
+        """The response; nothing more follows unless it opens a list."""
+        self._reply = reply
+        if not reply.opens_list:
+            self._finish()
+
+    def take_entry(self, event: AmiEvent) -> None:
+        """One entry of the list, or its end. Raises AmiProtocolError ``list_too_long``."""
+        if event.get("EventList").lower() in ("complete", "cancelled"):
+            self._finish()
+            return
+        self._events.append(event)
         if len(self._events) > self._room:
             raise AmiProtocolError("list_too_long")
-        return False
 
-    def _finish(self) -> bool:
+    def _finish(self) -> None:
         reply = self._reply
         assert reply is not None
         if not self.future.done():
@@ -87,7 +92,6 @@ class SafeAction(Action):  # type: ignore[misc]
                     action_id=self.action_id_text,
                 )
             )
-        return True
 
 
 class AmiSession(AMIProtocol):  # type: ignore[misc]
@@ -139,10 +143,13 @@ class AmiSession(AMIProtocol):  # type: ignore[misc]
             self._owner.message_refused(error.reason)
             return
         action = self.responses.get(message.action_id) if message.action_id else None
-        if action is not None:
-            action.add_message(message)
-        elif isinstance(message, AmiEvent):
-            self._owner.event_received(message)
+        if isinstance(message, AmiEvent):
+            if action is not None and action.is_listing:
+                action.take_entry(message)
+            else:
+                self._owner.event_received(message)
+        elif action is not None and not action.is_listing and not action.future.done():
+            action.take_reply(message)
         else:
             self._owner.message_refused("unmatched_response")
 

@@ -63,6 +63,7 @@ class ConfValues:
     agi_address: str = "127.0.0.1"
     agi_port: int = 4573
     tone_country: str = "us"
+    phone_qualify_seconds: int = 30
 
 
 def render_asterisk_conf(values: ConfValues) -> dict[str, str]:

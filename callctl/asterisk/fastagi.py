@@ -35,7 +35,6 @@ _WITHHELD_NAMES = frozenset({"anonymous", "restricted", "private", "withheld"})
 _NO_NUMBER = frozenset({"", "unknown", "<unknown>", "unavailable"}) | _WITHHELD_NAMES
 _PRESENTATION_MASK = 0x60
 _PRESENTATION_RESTRICTED = 0x20
-_LINES = re.compile(r"agi_[a-z0-9_]+: [^\n]*(?:\nagi_[a-z0-9_]+: [^\n]*)*")
 _UNIQUEID = re.compile(r"[\x21-\x7e]{1,149}")
 _CHANNEL = re.compile(r"PJSIP/([\x21-\x7e]{1,100})-[0-9a-f]{8}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
@@ -95,16 +94,19 @@ def parse_environment(raw: bytes) -> dict[str, str]:
     if b"\0" in raw:
         raise AgiRefused("nul")
     text = raw.decode("utf-8", "replace")
-    if _LINES.fullmatch(text) is None:
-        raise AgiRefused("bad_line")
     lines = text.split("\n")
     if len(lines) > MAX_LINES:
         raise AgiRefused("too_many_lines")
     if len(raw) > MAX_LINE_BYTES and any(len(line) > MAX_LINE_BYTES for line in lines):
         raise AgiRefused("line_too_long")
-    environment: dict[str, str] = dict([line.split(": ", 1) for line in lines])
+    try:
+        environment: dict[str, str] = dict([line.split(": ", 1) for line in lines])
+    except ValueError:
+        raise AgiRefused("bad_line") from None
     if len(environment) != len(lines):
         raise AgiRefused("repeated_key")
+    if any(not name.startswith("agi_") for name in environment):
+        raise AgiRefused("bad_line")
     # Arguments are the dialplan's words and come last: an earlier one is a caller's line.
     if 0 <= text.find("\nagi_arg_") < text.find(f"\n{_LAST_FIXED}: "):
         raise AgiRefused("misplaced_argument")

@@ -7,7 +7,6 @@ instead of after its watchdog (docs/adr/0005-fastagi.md has the measurements beh
 
 import asyncio
 import ipaddress
-import socket
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -35,11 +34,6 @@ _GONE = AGI_SESSIONS.labels("gone")
 _BROKEN = UNITS_FAILED.labels("agi")
 
 _READING, _WAITING, _ENDING = range(3)
-
-WAKE_AT_BYTES = 256
-"""Asterisk writes its environment line by line. The kernel wakes us once this much is there (no
-environment is shorter: its names alone are longer) instead of once per line, which is most of
-what a session would cost. A client that sends less gets its `failure` at the deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +82,9 @@ class FastAgiServer:
     async def start(self) -> None:
         """Listen. Raises OSError when the address is taken."""
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(
-            lambda: AgiSession(self), self._host, self._port, backlog=1024, start_serving=False
+        self._server = await loop.create_server(
+            lambda: AgiSession(self), self._host, self._port, backlog=1024
         )
-        for listener in server.sockets:
-            # Inherited by every accepted connection (Linux).
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, WAKE_AT_BYTES)
-        await server.start_serving()
-        self._server = server
         self.draining = False
         self._sweep()
 
@@ -195,10 +184,18 @@ class AgiSession(asyncio.Protocol):
                 self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        if self._state == _READING:
-            self._read(data)
-        elif self._state == _WAITING:
-            self._wait(data)
+        # Called once per line of the environment: the hottest lines of the daemon.
+        if self._state != _READING:
+            if self._state == _WAITING:
+                self._wait(data)
+            return
+        read = len(self._buffer)
+        self._buffer = buffer = self._buffer + data
+        end = buffer.find(b"\n\n", read - 1 if read else 0)
+        if end >= 0:
+            self._decide(buffer, end)
+        elif len(buffer) > MAX_ENVIRONMENT_BYTES:
+            self._refuse("too_large")
 
     def eof_received(self) -> bool:
         return False
@@ -221,25 +218,12 @@ class AgiSession(asyncio.Protocol):
     def abort(self) -> None:
         self._transport.abort()
 
-    def _read(self, data: bytes) -> None:
-        if self._buffer:
-            buffer = self._buffer + data
-        else:
-            buffer = data
-            # From here on every byte counts: the environment's end, and Asterisk's short answer.
-            connection = self._transport.get_extra_info("socket")
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
-        if not buffer.endswith(b"\n\n"):
-            if b"\n\n" in buffer:
-                self._refuse("bytes_after_environment")
-            elif len(buffer) > MAX_ENVIRONMENT_BYTES:
-                self._refuse("too_large")
-            else:
-                self._buffer = buffer
-            return
+    def _decide(self, buffer: bytes, end: int) -> None:
         self._buffer = b""
         try:
-            self._answer(buffer[:-2])
+            if end + 2 != len(buffer):
+                raise AgiRefused("bytes_after_environment")
+            self._answer(buffer[:end])
         except AgiRefused as refused:
             self._uniqueid = refused.uniqueid or self._uniqueid
             self._refuse(refused.reason)

@@ -39,8 +39,9 @@ class AsteriskInstance:
     """Asterisk beneath `state_dir`/asterisk, listening on `address` alone.
 
     Its secret for the manager interface is in `state_dir`/ami.secret. An `ami_port` of 0 takes a
-    free one. `readable` directories are visible to it where they are (scripts). Use as an async
-    context manager, or `start` and `stop`.
+    free one. `readable` directories are visible to it where they are (scripts). Phones are not
+    qualified by default: simulated ones come and go at one address within seconds, and a phone
+    counts as gone until it is asked again. Use as an async context manager, or `start` and `stop`.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class AsteriskInstance:
         ami_port: int = 0,
         systemname: str = "callctl",
         rtp_ports: tuple[int, int] = (10000, 20000),
+        phone_qualify_seconds: int = 0,
         readable: Sequence[Path] = (),
     ) -> None:
         self.program = program
@@ -94,6 +96,7 @@ class AsteriskInstance:
             ami_port=self.ami_port,
             agi_address=agi_address,
             agi_port=agi_port,
+            phone_qualify_seconds=phone_qualify_seconds,
         )
 
     def _run_dir(self) -> Path:

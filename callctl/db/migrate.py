@@ -83,14 +83,6 @@ async def migrate(database_url: str, directory: Path | None = None) -> list[str]
         await connection.close()
 
 
-async def unapplied(connection: Any, directory: Path | None = None) -> list[str]:
-    """Names of the migrations that this database lacks. Raises MigrationError as `migrate`."""
-    migrations = read_migrations(directory)
-    if await connection.fetchval("select to_regclass('schema_migrations')") is None:
-        return [migration.name for migration in migrations]
-    return [m.name for m in pending_migrations(migrations, await _applied(connection))]
-
-
 def pending_migrations(
     migrations: list[Migration], applied: dict[int, tuple[str, str]]
 ) -> list[Migration]:

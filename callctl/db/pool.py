@@ -23,14 +23,13 @@ _SERVER_SETTINGS = {
 }
 
 _CONNECT_SECONDS = 2.0
-_BUSY_SECONDS = 5.0
-_STATEMENT_SECONDS = 60.0
+_BUSY_SECONDS = 3.0
+_STATEMENT_SECONDS = 20.0
 _HOLD_OFF_SECONDS = 0.25
 """After a failed connect, requests are refused for so long without another try, so that a
 database host that swallows packets does not hold up every request for the connect's timeout."""
 
 _GONE = (
-    OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
@@ -90,27 +89,31 @@ class Database:
             yield connection
 
     async def fetch(self, sql: str, *args: Any) -> list[Any]:
-        async with self.connection() as connection:
-            rows: list[Any] = await connection.fetch(sql, *args)
-            return rows
+        rows: list[Any] = await self._run("fetch", sql, args)
+        return rows
 
     async def fetchrow(self, sql: str, *args: Any) -> Any:
-        async with self.connection() as connection:
-            return await connection.fetchrow(sql, *args)
+        return await self._run("fetchrow", sql, args)
 
     async def fetchval(self, sql: str, *args: Any) -> Any:
-        async with self.connection() as connection:
-            return await connection.fetchval(sql, *args)
+        return await self._run("fetchval", sql, args)
 
     async def execute(self, sql: str, *args: Any) -> str:
         """Returns PostgreSQL's command tag, as ``UPDATE 1``."""
-        async with self.connection() as connection:
-            tag: str = await connection.execute(sql, *args)
-            return tag
+        tag: str = await self._run("execute", sql, args)
+        return tag
 
     async def check(self) -> None:
         """Raises CallctlError("database_unavailable") unless PostgreSQL answers."""
         await self.fetchval("select 1")
+
+    async def _run(self, method: str, sql: str, args: tuple[Any, ...]) -> Any:
+        async with self.connection() as connection:
+            try:
+                return await getattr(connection, method)(sql, *args)
+            except TimeoutError:
+                # A host that vanished without a word, or a lock that is never let go.
+                raise _unavailable("PostgreSQL does not answer") from None
 
     async def _acquire(self) -> Any:
         if time.monotonic() < self._refuse_until:
@@ -120,6 +123,9 @@ class Database:
         except TimeoutError:
             self._refuse_until = time.monotonic() + _HOLD_OFF_SECONDS
             raise _unavailable("PostgreSQL does not answer, or all connections are busy") from None
+        except OSError as error:
+            self._refuse_until = time.monotonic() + _HOLD_OFF_SECONDS
+            raise _unavailable(f"PostgreSQL cannot be reached: {error}") from error
         except _GONE:
             self._refuse_until = time.monotonic() + _HOLD_OFF_SECONDS
             raise

@@ -15,6 +15,7 @@ _HEAD = re.compile(
 )
 _NUMBER = re.compile(r"sips?:([^@;>]*)@|tel:([^;>]*)")
 _NAME = re.compile(r'\s*"((?:[^"\\]|\\.)*)"\s*<|\s*([^<"]*?)\s*<')
+_CHALLENGES = {401, 407}
 
 
 class EndedBy(StrEnum):
@@ -60,7 +61,8 @@ class PhoneSaw:
     """One call as a party's wire showed it. Times are epoch seconds, None for what never came.
 
     `final_code` is the last answer to the INVITE that opened the call: 200, a refusal, 487 after a
-    CANCEL; None when nobody said anything final. `ended_at` is the BYE, the CANCEL or the refusal.
+    CANCEL; None when nobody said anything final. `confirmed_at` is the ACK of an answer, `ended_at`
+    the BYE, the CANCEL or the refusal.
     """
 
     party: str
@@ -73,6 +75,7 @@ class PhoneSaw:
     invited_at: float
     rang_at: float | None = None
     answered_at: float | None = None
+    confirmed_at: float | None = None
     ended_at: float | None = None
     ended_by: EndedBy | None = None
     final_code: int | None = None
@@ -132,7 +135,12 @@ def _build_call(party: str, call_id: str, dialog: Sequence[SipMessage]) -> Phone
         asserted=invite.header("P-Asserted-Identity") or None,
         invited_at=invite.at,
     )
+    challenged = False
     for message in dialog:
+        if saw.placed and not challenged and message.code in _CHALLENGES:
+            # The first one is a question, not an end; a second one means a wrong answer.
+            challenged = True
+            continue
         saw = _next(saw, message)
     return saw
 
@@ -144,6 +152,8 @@ def _next(saw: PhoneSaw, message: SipMessage) -> PhoneSaw:
     if method in {"BYE", "CANCEL"} and saw.ended_at is None:
         reason = message.header("Reason") or None
         return replace(saw, ended_at=message.at, ended_by=by, reason=reason)
+    if method == "ACK" and saw.answered_at is not None and saw.confirmed_at is None:
+        return replace(saw, confirmed_at=message.at)
     if message.transaction == "REFER" and code >= 200:
         return replace(saw, transfer_codes=(*saw.transfer_codes, code))
     if message.transaction != "INVITE" or saw.answered_at is not None:
@@ -160,8 +170,6 @@ def _next(saw: PhoneSaw, message: SipMessage) -> PhoneSaw:
             ended_at=saw.ended_at if ended else message.at,
             ended_by=saw.ended_by if ended else by,
         )
-    if method == "INVITE" and saw.final_code in {401, 407}:
-        return replace(saw, final_code=None, ended_at=None, ended_by=None)
     return saw
 
 

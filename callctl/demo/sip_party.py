@@ -81,8 +81,8 @@ class Party:
         )
 
     async def answered(self, *, seconds: float = 10.0) -> PhoneSaw:
-        """A call that is answered and not over."""
-        return await self.until(lambda c: c.answered_at and not c.ended_at, seconds=seconds)
+        """A call that is answered, which the caller has confirmed, and not over."""
+        return await self.until(lambda c: c.confirmed_at and not c.ended_at, seconds=seconds)
 
     async def ended(self, *, seconds: float = 20.0) -> PhoneSaw:
         """The newest call once it is over."""

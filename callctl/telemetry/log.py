@@ -12,6 +12,8 @@ _NUMBER_FIELDS = frozenset({"from", "to", "from_", "dialled", "caller", "callee"
 _SHORT = 6
 """Shorter ones are extensions and service numbers: no person is behind them."""
 
+_MANY_LINES = frozenset({"exception", "stack"})
+
 _IN_TEXT = re.compile(r"\+\d{7,15}(?!\d)")
 
 
@@ -22,6 +24,13 @@ def mask_number(number: str) -> str:
     return f"{number[:3]}****{number[-2:]}"
 
 
+def _one_line(text: str) -> str:
+    """What a caller sends can neither begin a line of its own nor steer a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def _is_number_field(name: str) -> bool:
     return name in _NUMBER_FIELDS or "number" in name
 
@@ -29,8 +38,9 @@ def _is_number_field(name: str) -> bool:
 def _masked(name: str, value: Any) -> Any:
     if isinstance(value, str):
         if _is_number_field(name):
-            return mask_number(value)
-        return _IN_TEXT.sub(lambda m: mask_number(m.group()), value)
+            return _one_line(mask_number(value))
+        text = _IN_TEXT.sub(lambda m: mask_number(m.group()), value)
+        return text if name in _MANY_LINES else _one_line(text)
     if isinstance(value, dict):
         return {key: _masked(str(key), item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):

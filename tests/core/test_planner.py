@@ -11,6 +11,7 @@ from callctl.core.routing.model import (
     Did,
     EmergencyNumber,
     Extension,
+    HuntGroup,
     HuntMemory,
     Member,
     OutboundRoute,
@@ -274,6 +275,14 @@ def test_the_most_specific_pattern_decides():
     assert plan(outbound("101", "+44201234567"), routing).route == "outbound:any"
 
 
+def test_between_equal_patterns_the_earlier_route_decides():
+    routes = (
+        OutboundRoute("first", (DialPattern("+36."),), ("b",)),
+        OutboundRoute("second", (DialPattern("+36."),), ("a",)),
+    )
+    assert plan(outbound("101", "+3612345678"), company(outbound=routes)).route == "outbound:first"
+
+
 def test_a_refused_specific_route_does_not_fall_back_to_a_general_one():
     routes = (
         OutboundRoute("any", (DialPattern("+."),), ("b",)),
@@ -443,6 +452,15 @@ def test_a_maze_of_references_is_cut():
     decided = plan(inbound("+3617000001"), routing)
     assert len(decided.steps) <= 41
     assert "plan_cut" in codes(decided)
+
+
+def test_a_chain_of_thousands_is_cut_without_exhausting_the_stack():
+    groups = tuple(
+        HuntGroup(f"g{n}", (Member("101", paused=True),), then=chain(f"hunt_group:g{n + 1}"))
+        for n in range(3000)
+    )
+    routing = company(hunt_groups=groups, dids=(Did("+3617000001", chain("hunt_group:g0")),))
+    assert codes(plan(inbound("+3617000001"), routing))[-2:] == ["plan_cut", "nobody"]
 
 
 def test_every_reason_that_the_planner_gives_is_declared():

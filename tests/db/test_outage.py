@@ -89,3 +89,12 @@ async def test_a_connection_cut_in_a_transaction_is_unavailable_not_a_bug(db: Da
 async def test_a_wrong_argument_is_a_bug_not_unavailable(db: Database) -> None:
     with pytest.raises(asyncpg.DataError):
         await db.fetchval("select $1::int", "one")
+
+
+async def test_an_error_of_the_file_system_in_a_transaction_stays_what_it_is(db: Database) -> None:
+    async def read_a_file() -> None:
+        async with db.transaction():
+            raise FileNotFoundError("recording")
+
+    with pytest.raises(FileNotFoundError):
+        await read_a_file()

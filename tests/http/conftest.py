@@ -1,6 +1,7 @@
 """A real server on a free port, with the access endpoints and one endpoint that echoes."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ import pytest
 from msgspec import Meta, Struct
 
 from callctl.core.permissions import Scope
+from callctl.db.embedded import EmbeddedPostgres
 from callctl.db.pool import Database
 from callctl.features.access import api as access_api
 from callctl.features.access.model import Bootstrap
@@ -19,6 +21,7 @@ from callctl.http.auth import Origin
 from callctl.http.endpoint import ApiCall, Endpoint
 from callctl.http.health import ReadinessCheck
 from callctl.http.server import HttpServer, build_web_app
+from tests.conftest import fresh_database
 
 
 class EchoQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,30 +100,50 @@ class Api:
 Serve = Callable[..., Awaitable[Api]]
 
 
+@asynccontextmanager
+async def serving(db: Database) -> AsyncIterator[Serve]:
+    """Gives a function that starts servers on `db`; all stop at the end of the block."""
+    async with AsyncExitStack() as stack:
+
+        async def start(
+            checks: tuple[ReadinessCheck, ...] = (), origin: Origin | None = None
+        ) -> Api:
+            access = AccessService(AccessStore(db))
+            bootstrap = await access.bootstrap()
+            app = build_web_app(
+                [*echo_endpoints(), *access_api.endpoints(access, origin)],
+                access,
+                checks=checks,
+                origin=origin,
+            )
+            server = HttpServer(app)
+            port = await server.start("127.0.0.1", 0)
+            stack.push_async_callback(server.stop)
+            client = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+            await stack.enter_async_context(client)
+            return Api(port, bootstrap, access, client)
+
+        yield start
+
+
 @pytest.fixture
 async def serve(db: Database) -> AsyncIterator[Serve]:
     """Start a server on a fresh database; `checks` and `origin` as `build_web_app` takes them."""
-    stops: list[Callable[[], Awaitable[None]]] = []
-
-    async def start(checks: tuple[ReadinessCheck, ...] = (), origin: Origin | None = None) -> Api:
-        access = AccessService(AccessStore(db))
-        bootstrap = await access.bootstrap()
-        app = build_web_app(
-            [*echo_endpoints(), *access_api.endpoints(access, origin)],
-            access,
-            checks=checks,
-            origin=origin,
-        )
-        server = HttpServer(app)
-        client = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
-        stops.extend((server.stop, client.close))
-        return Api(await server.start("127.0.0.1", 0), bootstrap, access, client)
-
-    yield start
-    for stop in reversed(stops):
-        await stop()
+    async with serving(db) as start:
+        yield start
 
 
 @pytest.fixture
 async def api(serve: Serve) -> Api:
+    """A server on a fresh database."""
     return await serve()
+
+
+@pytest.fixture(scope="session")
+async def common_api(postgres: EmbeddedPostgres, template_database: str) -> AsyncIterator[Api]:
+    """One server for all tests that change nothing."""
+    async with fresh_database(postgres, template_database) as url:
+        db = await Database.connect(url)
+        async with serving(db) as start:
+            yield await start()
+        await db.close()

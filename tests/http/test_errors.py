@@ -62,41 +62,41 @@ PRODUCERS = [
 
 
 @pytest.mark.parametrize("case", PRODUCERS, ids=lambda case: case[0])
-async def test_every_producer_has_the_one_shape(api: Api, case: tuple[Any, ...]) -> None:
+async def test_every_producer_has_the_one_shape(common_api: Api, case: tuple[Any, ...]) -> None:
     _, method, path, options, status, code = case
-    got, body, response = await api.ask(method, path, **options)
+    got, body, response = await common_api.ask(method, path, **options)
     assert (got, body["error"]["code"]) == (status, code)
     assert_one_shape(body, code)
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.headers["X-Request-Id"]
 
 
-async def test_a_bug_tells_nothing_of_the_inside(api: Api) -> None:
-    _, body, _ = await api.ask("GET", "/api/v1/broken")
+async def test_a_bug_tells_nothing_of_the_inside(common_api: Api) -> None:
+    _, body, _ = await common_api.ask("GET", "/api/v1/broken")
     assert "secret" not in json.dumps(body)
 
 
-async def test_a_client_may_wait_for_100_continue(api: Api) -> None:
-    status, _, _ = await api.ask("POST", ECHO, json={"name": "x"}, expect100=True)
+async def test_a_client_may_wait_for_100_continue(common_api: Api) -> None:
+    status, _, _ = await common_api.ask("POST", ECHO, json={"name": "x"}, expect100=True)
     assert status == 200
 
 
-async def test_an_unknown_expectation_is_ignored(api: Api) -> None:
-    status, _, _ = await api.ask("POST", ECHO, json={"name": "x"}, headers={"Expect": "tea"})
+async def test_an_unknown_expectation_is_ignored(common_api: Api) -> None:
+    status, _, _ = await common_api.ask("POST", ECHO, json={"name": "x"}, headers={"Expect": "tea"})
     assert status == 200
 
 
-async def test_405_names_the_methods(api: Api) -> None:
-    _, _, response = await api.ask("DELETE", ECHO)
+async def test_405_names_the_methods(common_api: Api) -> None:
+    _, _, response = await common_api.ask("DELETE", ECHO)
     assert set(response.headers["Allow"].split(",")) >= {"GET", "POST"}
 
 
-async def test_a_chunked_body_is_cut_at_the_limit(api: Api) -> None:
+async def test_a_chunked_body_is_cut_at_the_limit(common_api: Api) -> None:
     async def endless() -> Any:
         for _ in range(10):
             yield b" " * 1000
 
-    status, body, _ = await api.ask("POST", ECHO, data=endless(), headers=JSON)
+    status, body, _ = await common_api.ask("POST", ECHO, data=endless(), headers=JSON)
     assert status == 413
     assert body["error"]["detail"] == {"limit": 2000}
 
@@ -118,9 +118,9 @@ async def test_a_chunked_body_is_cut_at_the_limit(api: Api) -> None:
     ],
 )
 async def test_a_wrong_field_of_the_body_is_named(
-    api: Api, body: Any, field: str, words: str
+    common_api: Api, body: Any, field: str, words: str
 ) -> None:
-    status, answer, _ = await api.ask("POST", ECHO, json=body)
+    status, answer, _ = await common_api.ask("POST", ECHO, json=body)
     assert status == 422
     assert answer["error"]["field"] == field
     assert words in answer["error"]["message"]
@@ -139,15 +139,15 @@ async def test_a_wrong_field_of_the_body_is_named(
         ("numer=1", "query.numer"),
     ],
 )
-async def test_a_wrong_parameter_is_named(api: Api, query: str, field: str) -> None:
-    status, answer, _ = await api.ask("GET", f"{ECHO}?{query}")
+async def test_a_wrong_parameter_is_named(common_api: Api, query: str, field: str) -> None:
+    status, answer, _ = await common_api.ask("GET", f"{ECHO}?{query}")
     assert status == 422
     assert answer["error"]["field"] == field
 
 
-async def test_parameters_are_typed_and_empty_ones_are_not_given(api: Api) -> None:
+async def test_parameters_are_typed_and_empty_ones_are_not_given(common_api: Api) -> None:
     query = "limit=7&missed=true&since=2026-01-01T00:00:00%2B02:00&number=&extension=1&extension=2"
-    status, answer, _ = await api.ask("GET", f"{ECHO}?{query}")
+    status, answer, _ = await common_api.ask("GET", f"{ECHO}?{query}")
     assert status == 200
     assert answer["query"] == {
         "since": "2026-01-01T00:00:00+02:00",
@@ -166,8 +166,8 @@ async def test_parameters_are_typed_and_empty_ones_are_not_given(api: Api) -> No
         b"GET /\0 HTTP/1.1\r\n\r\n",
     ],
 )
-async def test_what_is_not_http_has_the_one_shape_too(api: Api, wire: bytes) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+async def test_what_is_not_http_has_the_one_shape_too(common_api: Api, wire: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", common_api.port)
     writer.write(wire)
     answer = await asyncio.wait_for(reader.read(), 5)
     writer.close()

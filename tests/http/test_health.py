@@ -20,8 +20,8 @@ async def _stuck() -> None:
     await asyncio.Event().wait()
 
 
-async def test_alive_needs_nothing(api: Api) -> None:
-    status, body, _ = await api.ask("GET", "/healthz", token=None)
+async def test_alive_needs_nothing(common_api: Api) -> None:
+    status, body, _ = await common_api.ask("GET", "/healthz", token=None)
     assert (status, body) == (200, {"alive": True})
 
 
@@ -58,26 +58,26 @@ async def test_a_check_says_why_in_its_own_words(serve: Serve) -> None:
     assert body["checks"]["bug"]["message"] == "ValueError"
 
 
-async def test_requests_are_counted_by_declared_path(api: Api) -> None:
+async def test_requests_are_counted_by_declared_path(common_api: Api) -> None:
     labels = {"method": "GET", "path": "/api/v1/echo/{id}", "status": "200"}
     before = REGISTRY.get_sample_value("callctl_http_requests_total", labels) or 0
-    await api.ask("GET", "/api/v1/echo/+3612345678")
+    await common_api.ask("GET", "/api/v1/echo/+3612345678")
     assert REGISTRY.get_sample_value("callctl_http_requests_total", labels) == before + 1
-    async with api.client.get(f"http://127.0.0.1:{api.port}/metrics") as response:
+    async with common_api.client.get(f"http://127.0.0.1:{common_api.port}/metrics") as response:
         text = await response.text()
     assert "callctl_http_requests_total" in text
     assert "3612345678" not in text
 
 
-async def test_a_callers_request_id_is_kept_if_it_is_harmless(api: Api) -> None:
+async def test_a_callers_request_id_is_kept_if_it_is_harmless(common_api: Api) -> None:
     path = "/healthz"
-    _, _, response = await api.ask("GET", path, headers={"X-Request-Id": "abc-12345678"})
+    _, _, response = await common_api.ask("GET", path, headers={"X-Request-Id": "abc-12345678"})
     assert response.headers["X-Request-Id"] == "abc-12345678"
-    _, _, response = await api.ask("GET", path, headers={"X-Request-Id": "a b; c"})
+    _, _, response = await common_api.ask("GET", path, headers={"X-Request-Id": "a b; c"})
     assert response.headers["X-Request-Id"] != "a b; c"
 
 
-async def test_head_is_get_without_a_body(api: Api) -> None:
-    status, _, response = await api.ask("HEAD", "/api/v1/openapi.json", token=None)
+async def test_head_is_get_without_a_body(common_api: Api) -> None:
+    status, _, response = await common_api.ask("HEAD", "/api/v1/openapi.json", token=None)
     assert status == 200
     assert int(response.headers["Content-Length"]) > 1000

@@ -14,8 +14,8 @@ from tests.http.conftest import Api, echo_endpoints
 
 
 @pytest.fixture
-async def document(api: Api) -> Any:
-    _, body, _ = await api.ask("GET", "/api/v1/openapi.json", token=None)
+async def document(common_api: Api) -> Any:
+    _, body, _ = await common_api.ask("GET", "/api/v1/openapi.json", token=None)
     return body
 
 
@@ -59,9 +59,9 @@ async def test_every_reference_leads_somewhere(document: Any) -> None:
         assert reference.rsplit("/", 1)[1] in document["components"]["schemas"]
 
 
-async def test_answers_fit_their_schema(api: Api, document: Any) -> None:
+async def test_answers_fit_their_schema(common_api: Api, document: Any) -> None:
     async def check(method: str, path: str, declared: str, **options: Any) -> None:
-        status, body, _ = await api.ask(method, path, **options)
+        status, body, _ = await common_api.ask(method, path, **options)
         responses = document["paths"][declared][method.lower()]["responses"]
         schema = responses[str(status)]["content"]["application/json"]["schema"]
         jsonschema_rs.validate(schema | {"components": document["components"]}, body)
@@ -80,10 +80,10 @@ def test_only_declared_errors_are_promised() -> None:
         assert set(error_codes_of(endpoint)) <= set(ERRORS)
 
 
-async def test_two_endpoints_of_one_path_are_refused(api: Api) -> None:
+async def test_two_endpoints_of_one_path_are_refused(common_api: Api) -> None:
     endpoint = echo_endpoints()[0]
     with pytest.raises(ValueError, match="declared twice"):
-        build_web_app([endpoint, endpoint], api.access)
+        build_web_app([endpoint, endpoint], common_api.access)
 
 
 def _is_response_declared(endpoint: Endpoint, status: int) -> bool:

@@ -44,6 +44,11 @@ def test_numbers_are_masked_wherever_they_stand(lines: io.StringIO) -> None:
     assert line["parties"] == [{"number": "061****78"}]
 
 
+def test_a_callers_name_cannot_forge_a_line() -> None:
+    event = mask_numbers(None, "info", {"event": "call", "name": "Bob\n2026 [info] paid\x1b[2J"})
+    assert event["name"] == r"Bob\n2026 [info] paid\x1b[2J"
+
+
 def test_libraries_log_in_the_same_form(lines: io.StringIO) -> None:
     logging.getLogger("somebody").warning("dialled %s", "+36123456789")
     line = json.loads(lines.getvalue())

@@ -56,6 +56,18 @@ async def test_what_is_applied_is_what_is_exported_and_applying_that_changes_not
     assert len(await world.service.list_revisions(world.main)) == 1
 
 
+async def test_a_default_that_is_written_out_is_no_change(world):
+    await world.apply(SMALL, world.other)
+    exported = dump_yaml(world.service.export(world.other))
+    assert (await world.apply(SMALL, world.other)).changes == []
+    text = SMALL.replace("timezone:", "max_call_seconds: 14400, timezone:").replace(
+        "match:", "transport: udp, number_format: e164, port: 5060, match:"
+    )
+    assert (await world.apply(text, world.other)).changes == []
+    await world.service.load()
+    assert dump_yaml(world.service.export(world.other)) == exported
+
+
 async def test_another_process_reads_the_same_table(world):
     await world.apply()
     await world.apply(SMALL, world.other)

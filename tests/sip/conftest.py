@@ -23,7 +23,8 @@ def asterisk_program() -> AsteriskProgram:
 async def lab(
     asterisk_program: AsteriskProgram, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Lab]:
-    async with Lab(asterisk_program, tmp_path_factory.mktemp("lab"), NET, endpoints(NET)) as lab:
+    lab = Lab(asterisk_program, tmp_path_factory.mktemp("lab"), NET, endpoints(NET))
+    async with lab:
         yield lab
 
 

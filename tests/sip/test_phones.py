@@ -24,7 +24,6 @@ from tests.calls.capture.desk import Desk
 pytestmark = pytest.mark.asterisk
 
 ONE, TWO, HUNT, RECORDED = "0015550100", "0015550109", "0015550101", "0015550108"
-CLOSE = pytest.approx
 
 
 async def test_both_sides_of_an_answered_call_agree(desk: Desk) -> None:
@@ -35,9 +34,11 @@ async def test_both_sides_of_an_answered_call_agree(desk: Desk) -> None:
     assert (placed.ended_by, taken.ended_by) == (EndedBy.SELF, EndedBy.FAR)
     assert (taken.from_number, taken.from_name) == (placed.from_number, "Ann")
     assert taken.rang_at is not None
-    assert taken.answered_at == CLOSE(taken.rang_at + 0.3, abs=0.15)
-    assert placed.answered_at == CLOSE(taken.answered_at, abs=0.1)
-    assert placed.talk_seconds == CLOSE(0.4, abs=0.15)
+    assert taken.answered_at is not None
+    assert 0.29 <= taken.answered_at - taken.rang_at < 1.0
+    assert placed.answered_at == pytest.approx(taken.answered_at, abs=0.2)
+    assert 0.39 <= (placed.talk_seconds or 0) < 1.0
+    assert placed.talk_seconds == pytest.approx(taken.talk_seconds, abs=0.2)
 
 
 @pytest.mark.parametrize("code", [404, 480, 486, 488, 500, 503, 603])
@@ -73,7 +74,7 @@ async def test_a_caller_gives_up_on_order_and_by_itself(desk: Desk) -> None:
         assert (placed.final_code, placed.ended_by) == (487, EndedBy.SELF)
         assert (taken.final_code, taken.ended_by) == (487, EndedBy.FAR)
     waited = (impatient.calls[0].ended_at or 0) - impatient.calls[0].invited_at
-    assert waited == CLOSE(0.5, abs=0.2)
+    assert 0.5 <= waited < 1.5
 
 
 async def test_a_phone_answers_and_either_side_hangs_up_on_order(desk: Desk) -> None:

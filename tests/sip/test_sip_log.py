@@ -74,15 +74,18 @@ def test_a_refusal_is_the_end_and_by_whom() -> None:
     assert (call.final_code, call.ended_by, call.rang_at) == (486, EndedBy.SELF, None)
 
 
-def test_a_challenge_is_no_refusal_once_it_is_met() -> None:
-    call = only(
+def test_a_first_challenge_is_no_end_and_a_second_one_is() -> None:
+    messages = [
         message("15:00:00.000000", True, *INVITE),
         message("15:00:00.001000", False, *answer(401)),
         message("15:00:00.002000", True, *INVITE),
-        message("15:00:00.300000", False, *answer(180)),
-    )
-    assert (call.placed, call.final_code, call.ended_at) == (True, None, None)
-    assert call.rang_at is not None
+        message("15:00:00.300000", False, *answer(401)),
+    ]
+    for end in (1, 2, 3):
+        call = only(*messages[:end])
+        assert (call.placed, call.final_code, call.ended_at) == (True, None, None)
+    call = only(*messages)
+    assert (call.final_code, call.ended_by) == (401, EndedBy.FAR)
 
 
 def test_a_reinvite_changes_nothing() -> None:

@@ -235,6 +235,33 @@ async def test_refused_originate_says_asterisks_words(counts: Counts) -> None:
         await client.stop()
 
 
+@pytest.mark.parametrize("event_first", [True, False])
+async def test_outcome_of_an_originate_is_an_event_even_beside_its_response(
+    counts: Counts, event_first: bool
+) -> None:
+    """Asterisk's originating thread and its AMI session race; both may come in one read."""
+
+    async def asterisk(peer: AmiPeer) -> None:
+        await peer.log_in()
+        action = await peer.action()
+        own = f"ActionID: {action['ActionID']}"
+        response = f"Response: Success\r\n{own}\r\nMessage: queued\r\n\r\n"
+        event = f"Event: OriginateResponse\r\n{own}\r\nResponse: Failure\r\n\r\n"
+        peer.send(event + response if event_first else response + event)
+        await peer.action()
+
+    async with ami_peer(asterisk) as port:
+        client = await connected(port, counts)
+        events: list[AmiEvent] = []
+        subscription = client.subscribe(["OriginateResponse"], events.append)
+        response = await client.originate(
+            channel="PJSIP/102", context="originate", exten="1", variables={}
+        )
+        await subscription.drain()
+        assert [(e.action_id, e["Response"]) for e in events] == [(response.action_id, "Failure")]
+        await client.stop()
+
+
 async def stall(peer: AmiPeer) -> None:
     await peer.log_in()
     while True:

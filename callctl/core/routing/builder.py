@@ -50,6 +50,9 @@ MAX_STEP_CHARS = 5000
 MAX_VISITS = 250
 """Destinations looked at for one plan: bounds the time that a maze of references may take."""
 
+MAX_DEPTH = 40
+"""References followed one within the other."""
+
 CAUSE_NOBODY = 20
 """Q.850 "subscriber absent": nobody was left to ring."""
 
@@ -134,7 +137,7 @@ class PlanBuilder:
             if self.ended:
                 return
             self._visits += 1
-            if self._visits > MAX_VISITS:
+            if self._visits > MAX_VISITS or len(way.path) > MAX_DEPTH:
                 self.note("plan_cut", str(len(self.steps)))
                 self.ended = True
                 return

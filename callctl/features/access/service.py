@@ -130,7 +130,7 @@ class AccessService:
         revoked = await self._store.revoke_token(actor.account_id, token_id)
         if revoked is None:
             raise CallctlError("not_found", f"no token with the id {token_id}")
-        log.info("token_revoked", token=revoked.name, actor=actor.name)
+        log.info("token_revoked", token_name=revoked.name, actor=actor.name)
 
     async def reset_password(self, login: str) -> str:
         """A new generated password; ends all of the user's sessions.
@@ -204,5 +204,5 @@ class AccessService:
         issued = await self._store.insert_token(
             account_id, name, token, secrets.digest(token), sorted(set(scopes)), expires_at
         )
-        log.info("token_issued", token=name, scopes=issued.scopes)
+        log.info("token_issued", token_name=name, scopes=issued.scopes)
         return issued

@@ -2,24 +2,16 @@
 
 from aiohttp import web
 
-from callctl.core.errors import CallctlError
 from callctl.core.permissions import Scope
 from callctl.features.calls.model import CallDetail, CallFilters, CallScope, CallSummary
 from callctl.features.calls.service import CallService
+from callctl.http.decode import path_id
 from callctl.http.endpoint import ApiCall, Endpoint, Page
 
 
 def scope_of(call: ApiCall) -> CallScope:
     """Whose calls the asking actor may see."""
     return CallScope(call.actor.account_id)
-
-
-def path_id(call: ApiCall) -> int:
-    """The number in the path. Raises CallctlError("not_found") for anything else."""
-    text = call.path["id"]
-    if not (text.isascii() and text.isdecimal() and len(text) < 19):
-        raise CallctlError("not_found", f"there is no object {text[:40]!r}")
-    return int(text)
 
 
 def endpoints(service: CallService) -> list[Endpoint]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from callctl.core.calls.record import CallRecord, Disposition
+from callctl.core.calls.record import Attempt, CallRecord, Disposition
 from callctl.core.calls.render import talk_seconds, total_seconds, wait_seconds
 from callctl.core.routing.encoding import encode_why
 from callctl.core.routing.plan import Direction
@@ -252,10 +252,16 @@ def involved_extensions(record: CallRecord) -> list[str]:
 
 
 def tried_labels(record: CallRecord) -> list[str]:
-    """``101 NOANSWER`` per attempt, in order: what a history shows in its column *tried*."""
-    return [
-        f"{a.extension or a.number or a.endpoint or '?'} {a.result.value}" for a in record.attempts
-    ]
+    """``101 NOANSWER`` per attempt, in order: what a history shows in its column *tried*.
+
+    A trunk stands there by its name; the number dialled is the call's.
+    """
+    return [f"{_tried(attempt)} {attempt.result.value}" for attempt in record.attempts]
+
+
+def _tried(attempt: Attempt) -> str:
+    name = (attempt.endpoint or "").partition("/")[2]
+    return attempt.extension or name or attempt.number or "?"
 
 
 def _call_row(id_: int, call: StoredCall, numbers: Mapping[str, int]) -> tuple[Any, ...]:

@@ -4,13 +4,13 @@ from aiohttp import web
 
 from callctl.core.permissions import Scope
 from callctl.features.recordings.service import RecordingService
+from callctl.http.decode import path_id
 from callctl.http.endpoint import ApiCall, Endpoint
 
 
 def endpoints(service: RecordingService) -> list[Endpoint]:
     async def get_recording(call: ApiCall) -> object:
-        id_ = int(call.path["id"]) if call.path["id"].isdecimal() else -1
-        path = await service.find_file(call.actor.account_id, id_)
+        path = await service.find_file(call.actor.account_id, path_id(call))
         # FileResponse answers Range and If-Modified-Since by itself (RFC 9110).
         return web.FileResponse(
             path,

@@ -39,6 +39,7 @@ from callctl.features.routing.source import Source, SourceError, convert, read_y
 from callctl.numbers import normalise
 
 T = TypeVar("T")
+D = TypeVar("D", bound=structs.Doc)
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _RANGE = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
@@ -329,12 +330,13 @@ def _day(text: str) -> date:
 
 def canonical(document: structs.Document, routing: AccountRouting) -> structs.Document:
     """`document` in the one form that is stored: numbers in E.164, chains as lists, no secrets."""
+    doc = document.account
     return structs.Document(
-        account=document.account,
+        account=structs.settled(msgspec.structs.replace(doc, name=doc.name or doc.code)),
         extensions=[_doc_of(e, structs.ExtensionDoc) for e in routing.extensions],
         trunks=[
-            msgspec.structs.replace(_doc_of(t, structs.TrunkDoc), secret_env=doc.secret_env)
-            for t, doc in zip(routing.trunks, document.trunks, strict=True)
+            msgspec.structs.replace(_doc_of(t, structs.TrunkDoc), secret_env=given.secret_env)
+            for t, given in zip(routing.trunks, document.trunks, strict=True)
         ],
         dids=[_doc_of(d, structs.DidDoc) for d in routing.dids],
         hunt_groups=[_doc_of(g, structs.HuntGroupDoc) for g in routing.hunt_groups],
@@ -346,12 +348,12 @@ def canonical(document: structs.Document, routing: AccountRouting) -> structs.Do
     )
 
 
-def _doc_of(value: Any, kind: type[T]) -> T:
-    fields = kind.__struct_fields__  # type: ignore[attr-defined]
+def _doc_of(value: Any, kind: type[D]) -> D:
+    fields = kind.__struct_fields__
     values = {f: _plain(getattr(value, f)) for f in fields if hasattr(value, f)}
     if isinstance(value, BlockRule):
         values["cause"] = cause_word(value.cause)
-    return kind(**values)
+    return structs.settled(kind(**values))
 
 
 def _plain(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """A document on its way to be saved: checked, with endpoints named and secrets settled. Pure."""
 
+import itertools
 import re
 import secrets
 import string
@@ -206,8 +207,10 @@ def _name_endpoints(
         # "*" and "#" are dialled, but are not fit for a section's name.
         base = name.replace("*", "star").replace("#", "hash")
         code = routing.account.code
-        choices = [base, f"{base}-{code}", f"{base}-{kind}-{code}"]
-        choices += [f"{base}-{code}-{n}" for n in range(2, len(taken) + 3)]
+        choices = itertools.chain(
+            (base, f"{base}-{code}", f"{base}-{kind}-{code}"),
+            (f"{base}-{code}-{n}" for n in itertools.count(2)),
+        )
         named[kind, name] = next(c for c in choices if c.casefold() not in taken)
         taken.add(named[kind, name].casefold())
     return named

@@ -262,15 +262,17 @@ def _stored_account(row: Any, objects: list[Any]) -> StoredAccount:
         endpoint = body.pop("endpoint", None)
         if endpoint is not None:
             endpoints[kind.name, item["name"]] = endpoint
-        fields[kind.field].append(msgspec.convert(body, kind.struct))
+        fields[kind.field].append(structs.settled(msgspec.convert(body, kind.struct)))
     document = structs.Document(
-        account=structs.AccountDoc(
-            code=account.code,
-            name=account.name,
-            timezone=account.timezone,
-            country=account.country,
-            record=RecordPolicy(settings.get("record", "never")),
-            max_call_seconds=settings.get("max_call_seconds", 4 * 3600),
+        account=structs.settled(
+            structs.AccountDoc(
+                code=account.code,
+                name=account.name,
+                timezone=account.timezone,
+                country=account.country,
+                record=RecordPolicy(settings.get("record", "never")),
+                max_call_seconds=settings.get("max_call_seconds", 4 * 3600),
+            )
         ),
         **fields,
     )

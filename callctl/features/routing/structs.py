@@ -6,7 +6,11 @@ lists of destinations (``extension:101``, ``hunt_group:sales``, ``number:+36…`
 ``announce:closed``, ``hangup:busy``); one destination may stand alone.
 """
 
-from msgspec import Struct, field
+from functools import cache
+from typing import Any, TypeVar
+
+from msgspec import NODEFAULT, Struct, field
+from msgspec.structs import fields, replace
 
 from callctl.core.routing.model import RecordPolicy, RingStrategy
 
@@ -17,6 +21,27 @@ class Doc(
     Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, repr_omit_defaults=True
 ):
     """What all objects of a document have in common: unknown fields are errors."""
+
+
+D = TypeVar("D", bound=Doc)
+
+
+def settled(doc: D) -> D:
+    """`doc` with its defaults as the very objects that they are declared as.
+
+    `omit_defaults` goes by identity: an equal number or text that was read would be written out.
+    """
+    changed = {
+        name: default
+        for name, default in _defaults(type(doc))
+        if getattr(doc, name) is not default and getattr(doc, name) == default
+    }
+    return replace(doc, **changed) if changed else doc
+
+
+@cache
+def _defaults(kind: type[Doc]) -> tuple[tuple[str, Any], ...]:
+    return tuple((f.name, f.default) for f in fields(kind) if f.default is not NODEFAULT)
 
 
 class AccountDoc(Doc, frozen=True):

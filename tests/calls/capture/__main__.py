@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from callctl.asterisk.program import AsteriskProgram, find_asterisk
-from tests.calls.capture import damaged, moved, plain
+from tests.calls.capture import damaged, moved, placed, plain, taken
 from tests.calls.capture.desk import Desk, endpoints, inventory
 from tests.sip.lab import Lab
 
@@ -27,7 +27,7 @@ Kind = Callable[[Desk], Awaitable[list[dict[str, Any]]]]
 
 def kinds() -> dict[str, Kind]:
     """Every call that can be recorded, by name."""
-    modules: tuple[ModuleType, ...] = (plain, moved, damaged)
+    modules: tuple[ModuleType, ...] = (plain, placed, moved, taken, damaged)
     return {
         name: kind
         for module in modules

@@ -1,0 +1,40 @@
+# Everything a newcomer runs. Each target sets up what it needs by itself.
+
+STATE ?= .callctl/demo
+PYTEST_ARGS ?=
+
+.PHONY: help demo test check bench lock clean image
+
+help:
+	@echo "make demo         a whole call centre on this machine, with real SIP calls (ONCE=1: end after them)"
+	@echo "make test         check and the whole test suite, against a real Asterisk and PostgreSQL"
+	@echo "make check        lint, types, import contracts"
+	@echo "make image        build the container image (docker or buildah)"
+	@echo "make clean        remove what the targets above have made, the demo's data included"
+
+demo: .venv/.ready
+	@.venv/bin/callctl demo --state-dir $(STATE) $(if $(filter-out 0,$(ONCE)),--once)
+
+test: check
+	.venv/bin/pytest $(PYTEST_ARGS)
+
+check: .venv/.ready
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
+
+# The stamp is as new as what it was made from.
+.venv/.ready: requirements.lock pyproject.toml scripts/prepare
+	@scripts/prepare
+	@touch $@
+
+lock:
+	uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes \
+	    --no-header --no-annotate --quiet pyproject.toml --output-file requirements.lock
+
+image: .venv/.ready
+	scripts/image
+
+clean:
+	rm -rf .venv .callctl build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

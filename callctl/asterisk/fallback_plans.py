@@ -1,0 +1,346 @@
+"""What the fallback does with a call, by asking the planner in advance.
+
+The planner itself makes every plan here, with empty memory, so order, phones, recording and limits
+are the daemon's. What a plan depends on at the moment of the call is asked both ways: a schedule
+open and closed, a caller matching a pattern or not. Numbers that are only known then are left to
+an expression of the dialplan, found by comparing what went in with what came out.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time
+from functools import lru_cache
+
+from callctl.core.routing.encoding import encode_plan
+from callctl.core.routing.model import (
+    Account,
+    AccountIndex,
+    AccountRouting,
+    CallerRoute,
+    DialPattern,
+    Did,
+    Extension,
+    HuntMemory,
+    OutboundRoute,
+    RecordPolicy,
+    RoutingTable,
+    Schedule,
+    WeeklyPeriod,
+    build_table,
+)
+from callctl.core.routing.patterns import apply_pattern, parse_pattern
+from callctl.core.routing.plan import RoutePlan, RouteRequest, Source, TrunkStep
+from callctl.core.routing.planner import plan_route
+
+_NOON = datetime(2024, 1, 17, 12, tzinfo=UTC)
+_EVERY_DAY = WeeklyPeriod((0, 1, 2, 3, 4, 5, 6), time(0), time(0))
+_TIMED = frozenset({"open", "closed", "no_clock"})
+CALLER = "0"
+"""The synthetic caller's number: no real extension, matched by hardly any pattern."""
+_FILLING = "3141592653589793"
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A plan, encoded; may hold dialplan expressions for numbers."""
+
+    plan: str
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """`schedule` of the account decides."""
+
+    schedule: str
+    when_open: "Leaf | Branch"
+    when_closed: "Leaf | Branch"
+
+
+Tree = Leaf | Branch
+
+
+@dataclass(frozen=True, slots=True)
+class CallerClass:
+    """What the outbound plans of extensions depend on besides the number: equal for most."""
+
+    record: RecordPolicy
+    may_dial: tuple[str, ...]
+    caller_id_number: str | None
+    enabled: bool
+
+
+def class_of(extension: Extension) -> CallerClass:
+    return CallerClass(
+        extension.record, extension.may_dial, extension.caller_id_number, extension.enabled
+    )
+
+
+class FallbackPlanner:
+    """Plans of one account, with the schedules set open or closed at will."""
+
+    def __init__(self, table: RoutingTable, index: AccountIndex) -> None:
+        self._all = [other.routing for other in table.accounts.values()]
+        self._revision = table.revision
+        self.routing = index.routing
+        self.account: Account = index.account
+        self._tables = lru_cache(maxsize=64)(self._table_with)
+
+    def _table_with(
+        self, routing: AccountRouting, closed: frozenset[str]
+    ) -> RoutingTable:
+        changed = replace(
+            routing,
+            schedules=tuple(_always(s, open_=s.name not in closed) for s in routing.schedules),
+        )
+        others = [r for r in self._all if r.account.id != routing.account.id]
+        return build_table((*others, changed), self._revision)
+
+    def _plan(
+        self, request: RouteRequest, routing: AccountRouting, closed: frozenset[str]
+    ) -> RoutePlan:
+        plan = plan_route(request, self._tables(routing, closed), _NOON, HuntMemory())
+        trace = tuple(
+            replace(reason, detail="") if reason.code in _TIMED else reason
+            for reason in plan.trace
+        )
+        return replace(plan, trace=trace)
+
+    def tree(self, request: RouteRequest, routing: AccountRouting | None = None) -> Tree:
+        """The plan of `request` by the schedules it depends on."""
+        return self._tree(request, routing or self.routing, frozenset(), frozenset())
+
+    def _tree(
+        self,
+        request: RouteRequest,
+        routing: AccountRouting,
+        closed: frozenset[str],
+        known: frozenset[str],
+    ) -> Tree:
+        plan = self._plan(request, routing, closed)
+        for schedule in routing.schedules:
+            name = schedule.name
+            if name in known:
+                continue
+            other = self._plan(request, routing, closed | {name})
+            if (other.steps, other.max_seconds) != (plan.steps, plan.max_seconds):
+                return Branch(
+                    name,
+                    self._tree(request, routing, closed, known | {name}),
+                    self._tree(request, routing, closed | {name}, known | {name}),
+                )
+        return Leaf(encode_plan(replace(plan, caller_number=None, caller_name=None)))
+
+    # Calls that came in
+
+    def inbound(self, trunk: str, trunk_account: int, did: Did, caller: str | None) -> Tree:
+        """To `did` by `trunk`, from the E.164 number `caller` (None = withheld), not blocked."""
+        return self.tree(
+            _from_trunk(trunk, trunk_account, did.number, caller),
+            replace(self.routing, blocklist=()),
+        )
+
+    def blocked(self, trunk: str, trunk_account: int) -> list[tuple[str, str, str]]:
+        """(pattern, DID of the plan, plan) for each block rule, in order."""
+        found = []
+        if not self.routing.dids:
+            return []
+        did = self.routing.dids[0].number
+        for rule in self.routing.blocklist:
+            caller = sample_caller(rule.match, ())
+            alone = replace(self.routing, blocklist=(rule,))
+            request = _from_trunk(trunk, trunk_account, did, caller)
+            plan = self._plan(request, alone, frozenset())
+            if plan.route.startswith("blocklist:"):
+                found.append((rule.match, did, encode_plan(plan)))
+        return found
+
+    # Calls of extensions
+
+    def inside(self, dialled: str, e164: str | None, record: RecordPolicy) -> Tree:
+        """An extension, a hunt group or an own DID, dialled by somebody it does not concern."""
+        caller = Extension(number=CALLER, endpoint=CALLER, record=record)
+        routing = replace(self.routing, extensions=(*self.routing.extensions, caller))
+        return self.tree(_from_extension(self.account.id, CALLER, dialled, e164), routing)
+
+    def inside_by(self, caller: str, dialled: str, e164: str | None) -> Tree:
+        """The same, dialled by extension `caller` itself."""
+        return self.tree(_from_extension(self.account.id, caller, dialled, e164))
+
+    def emergency(self, dialled: str, kind: CallerClass) -> str:
+        return self._dial(kind, self.routing, dialled, None)
+
+    def refused(self, kind: CallerClass) -> str:
+        """What an extension of this class hears that may not dial at all."""
+        return self._dial(kind, replace(self.routing, emergency=()), "1", None)
+
+    def outside(
+        self, kind: CallerClass, route: OutboundRoute, dial: DialPattern, form: str
+    ) -> str | None:
+        """The plan for a number that `dial` takes. `form` says what is known of the number:
+
+        ``d`` it matches as dialled and has no E.164 form, ``b`` as dialled and has one, ``e`` its
+        E.164 form matches. None where that cannot be. Raises ValueError for a trunk's number that
+        no expression gives.
+        """
+        only = replace(
+            self.routing,
+            extensions=(),
+            hunt_groups=(),
+            dids=(),
+            emergency=(),
+            outbound=(replace(route, patterns=(dial,)),),
+        )
+        sample = sample_number(dial.match)
+        e164 = "+99927182818284" if form == "b" else None
+        dialled = sample
+        if form == "e":
+            if not sample.startswith("+") or parse_pattern(dial.match).matches("x"):
+                return None
+            dialled, e164 = "x", sample
+        plan = self._plan_outside(kind, only, dialled, e164)
+        return _with_expressions(plan, dial, dialled, e164)
+
+    def _plan_outside(
+        self, kind: CallerClass, routing: AccountRouting, dialled: str, e164: str | None
+    ) -> RoutePlan:
+        caller = Extension(
+            number=CALLER,
+            endpoint=CALLER,
+            record=kind.record,
+            may_dial=kind.may_dial,
+            caller_id_number=kind.caller_id_number,
+            enabled=kind.enabled,
+        )
+        with_caller = replace(routing, extensions=(*routing.extensions, caller))
+        request = _from_extension(self.account.id, CALLER, dialled, e164)
+        plan = self._plan(request, with_caller, frozenset())
+        return replace(plan, caller_number=None, caller_name=None)
+
+    def _dial(
+        self, kind: CallerClass, routing: AccountRouting, dialled: str, e164: str | None
+    ) -> str:
+        return encode_plan(self._plan_outside(kind, routing, dialled, e164))
+
+
+def _always(schedule: Schedule, *, open_: bool) -> Schedule:
+    return replace(schedule, weekly=(_EVERY_DAY,) if open_ else (), holidays=())
+
+
+def _from_trunk(trunk: str, account: int, did: str, caller: str | None) -> RouteRequest:
+    return RouteRequest(
+        uniqueid="",
+        account_id=account,
+        source=Source.TRUNK,
+        key=trunk,
+        dialled=did,
+        dialled_e164=did,
+        caller_number=caller,
+        caller_e164=caller,
+    )
+
+
+def _from_extension(account: int, key: str, dialled: str, e164: str | None) -> RouteRequest:
+    return RouteRequest(
+        uniqueid="",
+        account_id=account,
+        source=Source.EXTENSION,
+        key=key,
+        dialled=dialled,
+        dialled_e164=e164,
+        caller_number=key,
+    )
+
+
+def sample_number(pattern: str, digit: int = 0) -> str:
+    """A number that `pattern` matches; `digit` varies the free places."""
+    body = pattern.removeprefix("_")
+    made: list[str] = []
+    at = 0
+    while at < len(body):
+        char = body[at]
+        free = _FILLING[(len(made) + digit) % len(_FILLING)]
+        if char == "[":
+            end = body.index("]", at)
+            made.append(body[at + 1])
+            at = end
+        elif char in ".!":
+            made.append(_FILLING[digit:] + _FILLING[:digit])
+        elif char in "Xx":
+            made.append(free)
+        elif char in "Zz":
+            made.append(free if free > "0" else "7")
+        elif char in "Nn":
+            made.append(free if free > "1" else "8")
+        elif char not in " -":
+            made.append(char)
+        at += 1
+    return "".join(made)
+
+
+def sample_caller(pattern: str, others: Iterable[str]) -> str | None:
+    """A caller that `pattern` matches and, if possible, none of `others`. None for ``withheld``."""
+    if pattern == "withheld":
+        return None
+    parsed = [parse_pattern(other) for other in others if other not in (pattern, "withheld")]
+    samples = [sample_number(pattern, digit) for digit in range(10)]
+    return min(samples, key=lambda s: sum(p.matches(s) for p in parsed))
+
+
+def caller_patterns(routing: AccountRouting, did: Did) -> tuple[str, ...]:
+    """Patterns over the caller that calls to `did` may depend on, the most specific first."""
+    rules: list[CallerRoute] = [rule for each in routing.dids for rule in each.callers]
+    own = {rule.match for rule in did.callers}
+    # Another DID's rules count only if a chain may lead there.
+    leads = any(
+        d.kind.value == "did" for chain in _chains(routing) for d in chain
+    )
+    found = own | ({rule.match for rule in rules} if leads else set())
+    found |= {p for extension in routing.extensions for p in extension.blocked_callers}
+    numbers = sorted(found - {"withheld"}, key=lambda p: (parse_pattern(p).rank, p))
+    return (*(("withheld",) if "withheld" in found else ()), *numbers)
+
+
+def _chains(routing: AccountRouting) -> Iterable[tuple[object, ...]]:  # pragma: no cover
+    raise NotImplementedError
+
+
+def _with_expressions(
+    plan: RoutePlan, dial: DialPattern, dialled: str, e164: str | None
+) -> str:
+    """`plan` encoded, each trunk's number as an expression over what is dialled."""
+    choices = number_expressions(dial, dialled, e164)
+    steps = []
+    marks: dict[str, str] = {}
+    for number, step in enumerate(plan.steps):
+        if isinstance(step, TrunkStep):
+            if step.number not in choices:
+                raise ValueError(f"no expression makes {step.number!r} of {dialled!r}")
+            mark = f"CALLCTLNUMBER{number}."
+            marks[mark] = choices[step.number]
+            step = replace(step, number=mark)
+        steps.append(step)
+    text = encode_plan(replace(plan, steps=tuple(steps)))
+    for mark, expression in marks.items():
+        text = text.replace(mark, expression)
+    return text
+
+
+def number_expressions(
+    dial: DialPattern, dialled: str, e164: str | None
+) -> Mapping[str, str]:
+    """What a trunk may be given, and the dialplan expression that makes it."""
+    found: dict[str, str] = {}
+    sources = [("CALLCTL_DIALLED", dialled)]
+    if e164 is not None:
+        sources.append(("CALLCTL_E164", e164))
+        found[e164] = "${CALLCTL_E164}"
+        found[e164.removeprefix("+")] = "${CALLCTL_E164:1}"
+    for variable, value in sources:
+        made = apply_pattern(dial, value)
+        part = f":{dial.strip}" if dial.strip else ""
+        found.setdefault(made, f"{dial.prepend}${{{variable}{part}}}")
+        if dial.prepend.startswith("+"):
+            found.setdefault(made[1:], f"{dial.prepend[1:]}${{{variable}{part}}}")
+        elif not dial.prepend and made.startswith("+"):
+            found.setdefault(made[1:], f"${{{variable}:{dial.strip + 1}}}")
+    return found

@@ -1,0 +1,66 @@
+"""Every SQL statement of the package, prepared on the real database it is for."""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
+
+import msgspec
+import pytest
+
+import callctl.db
+import callctl.features
+from callctl.db.pool import Database
+from callctl.features.calls import queries
+from callctl.features.calls.model import AttemptView, CallSummary, LegView, RecordingView
+
+_VERBS = ("select", "insert", "update", "delete", "with")
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _strings(item)
+
+
+def statements() -> Iterator[tuple[str, str]]:
+    """(where, SQL) of every constant that is a whole statement."""
+    for package in (callctl.features, callctl.db):
+        for info in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+            module = importlib.import_module(info.name)
+            for name, value in vars(module).items():
+                for number, text in enumerate(_strings(value)):
+                    words = text.split()
+                    if words and words[0] in _VERBS and len(words) > 3:
+                        yield f"{info.name}.{name}[{number}]", text
+
+
+ALL = dict(statements())
+
+
+@pytest.mark.parametrize("place", sorted(ALL))
+async def test_statement_can_be_prepared(db: Database, place: str) -> None:
+    async with db.connection() as connection:
+        await connection.prepare(ALL[place])
+
+
+def test_the_statements_are_found() -> None:
+    assert len(ALL) > 40
+
+
+@pytest.mark.parametrize(
+    ("sql", "shape"),
+    [
+        *((sql, CallSummary) for sql in queries.LIST_CALLS.values()),
+        (queries.ATTEMPTS, AttemptView),
+        (queries.LEGS, LegView),
+        (queries.RECORDINGS, RecordingView),
+    ],
+)
+async def test_columns_are_the_fields_of_what_is_read(
+    db: Database, sql: str, shape: type[msgspec.Struct]
+) -> None:
+    async with db.connection() as connection:
+        columns = {a.name for a in (await connection.prepare(sql)).get_attributes()}
+    assert columns == {f.name for f in msgspec.structs.fields(shape)}

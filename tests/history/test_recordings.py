@@ -1,0 +1,109 @@
+"""From what Asterisk leaves in its spool to a WAV in its place."""
+
+import array
+import wave
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from callctl.core.errors import CallctlError
+from callctl.features.recordings.audio import raw_to_wav
+from callctl.features.recordings.service import RecordingPlaces, RecordingService
+
+from .conftest import Desk, fixture_rows
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> RecordingPlaces:
+    (tmp_path / "spool").mkdir()
+    return RecordingPlaces(tmp_path / "spool", tmp_path / "recordings")
+
+
+async def add_recording(desk: Desk, file: str, *, ended: str = "now()") -> int:
+    desk.write(fixture_rows("answered"))
+    await desk.read_all(1)
+    await desk.db.execute(f"update calls set ended_at = {ended}, has_recording = true")
+    value = await desk.db.fetchval(
+        "insert into recordings (call, account_id, file, started_at) "
+        "select id, account_id, $1, $2 from calls returning id",
+        file,
+        datetime(2026, 3, 29, 23, 30, tzinfo=UTC),
+    )
+    assert isinstance(value, int)
+    return value
+
+
+def stereo(left: list[int], right: list[int]) -> bytes:
+    return array.array("h", [s for pair in zip(left, right, strict=True) for s in pair]).tobytes()
+
+
+def test_sides_are_put_caller_left(tmp_path: Path) -> None:
+    raw = tmp_path / "a.raw"
+    raw.write_bytes(stereo([1, 2, 3], [-1, -2, -3]) + b"\x07")
+    made = raw_to_wav(raw, tmp_path / "deep" / "a.wav")
+    with wave.open(str(made.path)) as wav:
+        assert (wav.getnchannels(), wav.getsampwidth(), wav.getframerate()) == (2, 2, 8000)
+        assert wav.readframes(10) == stereo([-1, -2, -3], [1, 2, 3])
+    assert made.seconds == pytest.approx(3 / 8000)
+    assert [p.name for p in made.path.parent.iterdir()] == ["a.wav"]
+
+
+async def test_a_finished_recording_gets_its_place_by_day(
+    desk: Desk, places: RecordingPlaces
+) -> None:
+    id_ = await add_recording(desk, "pbx-1700000000.5-1.raw")
+    (places.spool / "pbx-1700000000.5-1.raw").write_bytes(stereo([5] * 8000, [6] * 8000))
+    service = RecordingService(desk.db, places)
+    assert await service.finish_pending() == 1
+    path = await service.find_file(desk.account_id, id_)
+    assert path.relative_to(places.root) == Path("2026/03/29/pbx-1700000000.5-1.wav")
+    row = await desk.db.fetchrow("select state, seconds, bytes from recordings")
+    assert (row["state"], row["seconds"], row["bytes"]) == ("available", 1.0, path.stat().st_size)
+    assert list(places.spool.iterdir()) == []
+    assert await service.finish_pending() == 0
+
+
+async def test_killed_between_rename_and_commit_it_is_found_again(
+    desk: Desk, places: RecordingPlaces
+) -> None:
+    await add_recording(desk, "1700000000.5-1.raw")
+    raw = places.spool / "1700000000.5-1.raw"
+    raw.write_bytes(stereo([5] * 16000, [6] * 16000))
+    raw_to_wav(raw, places.root / "2026/03/29/1700000000.5-1.wav")
+    raw.unlink()
+    assert await RecordingService(desk.db, places).finish_pending() == 1
+    assert await desk.db.fetchval("select seconds from recordings") == pytest.approx(2.0)
+
+
+async def test_a_file_that_never_comes_is_reported_missing(
+    desk: Desk, places: RecordingPlaces
+) -> None:
+    id_ = await add_recording(desk, "1700000000.5-1.raw", ended="now() - interval '5 minutes'")
+    service = RecordingService(desk.db, places)
+    assert await service.finish_pending() == 0
+    assert await desk.db.fetchval("select state from recordings") == "missing"
+    assert await desk.db.fetchval("select has_recording from calls") is False
+    with pytest.raises(CallctlError, match="not_found"):
+        await service.find_file(desk.account_id, id_)
+
+
+async def test_a_name_that_leaves_the_spool_is_no_file(desk: Desk, places: RecordingPlaces) -> None:
+    secret = places.spool.parent / "secret.raw"
+    secret.write_bytes(b"\0" * 8)
+    await add_recording(desk, "../secret.raw")
+    assert await RecordingService(desk.db, places).finish_pending() == 0
+    assert secret.exists()
+    assert await desk.db.fetchval("select state from recordings") == "missing"
+
+
+async def test_another_account_does_not_hear_it(desk: Desk, places: RecordingPlaces) -> None:
+    id_ = await add_recording(desk, "1700000000.5-1.raw")
+    (places.spool / "1700000000.5-1.raw").write_bytes(stereo([5] * 80, [6] * 80))
+    service = RecordingService(desk.db, places)
+    await service.finish_pending()
+    with pytest.raises(CallctlError, match="not_found"):
+        await service.find_file(desk.account_id + 1, id_)
+    with pytest.raises(CallctlError, match="not_found"):
+        await service.find_file(desk.account_id, id_, ("204",))
+    assert (await service.find_file(desk.account_id, id_, ("201",))).is_file()
