@@ -21,7 +21,9 @@ import callctl.features.calls.api
 import callctl.features.originate.api
 import callctl.features.recordings.api
 import callctl.features.routing.api
+from agi.ping import ping_verb
 from agi.route import route_verb
+from callctl import __version__
 from callctl.asterisk.ami import AmiClient
 from callctl.asterisk.ami_protocol import AmiError, AmiEvent
 from callctl.asterisk.fastagi import AgiCall, AgiRefused
@@ -54,7 +56,7 @@ from callctl.http.health import ReadinessCheck, health_endpoints
 from callctl.http.openapi import build_openapi
 from callctl.http.server import HttpServer, build_web_app
 from callctl.telemetry.log import get_logger
-from callctl.telemetry.metrics import AMI_CONNECTED, PLANS, PROVISIONED, UNITS_FAILED
+from callctl.telemetry.metrics import AMI_CONNECTED, AMI_TROUBLE, PLANS, PROVISIONED, UNITS_FAILED
 
 log = get_logger("daemon")
 
@@ -80,10 +82,16 @@ class Daemon:
             db, RecordingPlaces(settings.recordings_spool, settings.recordings_dir)
         )
         self.ami = AmiClient(
-            settings.ami_host, settings.ami_port, settings.ami_user, read_ami_secret(settings)
+            settings.ami_host,
+            settings.ami_port,
+            settings.ami_user,
+            read_ami_secret(settings),
+            count=lambda what, reason: AMI_TROUBLE.labels(what, reason).inc(),
         )
         self.agi = FastAgiServer(
-            settings.agi_host, settings.agi_port, {"route": route_verb(self._decide)}
+            settings.agi_host,
+            settings.agi_port,
+            {"route": route_verb(self._decide), "ping": ping_verb(self._status)},
         )
         self.originate = OriginateService(self.ami, OrderStore(db), self._find_extension)
         self.reader: JournalReader | None = None
@@ -137,6 +145,10 @@ class Daemon:
         )
         PLANS.labels(plan.direction.value).inc()
         return encode_plan(plan)
+
+    def _status(self) -> str:
+        """What the check by feature code is told."""
+        return f"callctl {__version__}, routing revision {self.routing.table.revision}"
 
     def _find_extension(self, account_id: int, number: str) -> Extension | None:
         index = self.routing.table.accounts.get(account_id)

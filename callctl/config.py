@@ -16,6 +16,10 @@ from urllib.parse import urlsplit
 DEFAULT_CONFIG_FILE = Path("/etc/callctl/callctl.toml")
 ENVIRONMENT_PREFIX = "CALLCTL_"
 CONFIG_FILE_VARIABLE = "CALLCTL_CONFIG"
+SECRET_VARIABLE_PREFIX = "CALLCTL_SECRET_"  # noqa: S105
+"""Variables of this prefix are no settings: `secret_env` of a trunk reads them (docs/routing.md),
+and nothing else, since a routing document must not fish in the environment."""
+
 
 
 class ConfigError(Exception):
@@ -179,7 +183,9 @@ def _environment_values(environ: Mapping[str, str]) -> dict[str, Any]:
     return {
         name: _checked(name, text, f"environment: {variable}", from_text=True)
         for variable, text in environ.items()
-        if variable.startswith(ENVIRONMENT_PREFIX) and variable != CONFIG_FILE_VARIABLE
+        if variable.startswith(ENVIRONMENT_PREFIX)
+        and variable != CONFIG_FILE_VARIABLE
+        and not variable.startswith(SECRET_VARIABLE_PREFIX)
         for name in [variable.removeprefix(ENVIRONMENT_PREFIX).lower()]
     }
 

@@ -105,6 +105,8 @@ class AmiClient:
         )
         self._devices = DeviceStates()
         self._session: AmiSession | None = None
+        self._events_of_session = 0
+        self._boot_known = False
         self._state = AmiState(False, clock(), "not started")
         self._state_changed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
@@ -264,6 +266,8 @@ class AmiClient:
 
     async def _connect(self) -> AmiSession:
         loop = asyncio.get_running_loop()
+        self._events_of_session = 0
+        self._boot_known = False
         async with asyncio.timeout(self._timing.connect):
             _, session = await loop.create_connection(
                 lambda: AmiSession(self, self._limits), self._host, self._port
@@ -346,8 +350,27 @@ class AmiClient:
     # -- SessionOwner -------------------------------------------------------------------------
 
     def event_received(self, event: AmiEvent) -> None:
+        self._events_of_session += 1
+        if event.name.lower() == "fullybooted" and not self._is_genuine_boot():
+            return
         self._devices.observe(event)
         self._dispatcher.dispatch(event)
+
+    def _is_genuine_boot(self) -> bool:
+        """Whether this FullyBooted is the greeting: the first event that follows a login.
+
+        Asterisk writes that one before any event that a caller could have a hand in. A later one
+        is forged, or Asterisk was still booting at our login: then one new login tells.
+        """
+        if self._events_of_session == 1:
+            self._boot_known = True
+            return True
+        self.message_refused("late_boot")
+        if not self._boot_known:
+            self._boot_known = True
+            if self._session is not None:
+                self._session.drop("late_boot")
+        return False
 
     def message_refused(self, reason: str) -> None:
         self._count("ami_refused_message", reason)

@@ -23,7 +23,7 @@ def secret(text: str, what: str) -> str:
     """A password: any printable ASCII without blanks, ``;`` escaped."""
     if not re.fullmatch(r"[!-~]{1,255}", text):
         raise UnsafeValue(f"{what}: only printable ASCII without blanks can be written")
-    return text.replace("\\", "\\\\").replace(";", "\\;") if ";" in text else text
+    return text.replace(";", "\\;")
 
 
 def display_name(text: str) -> str:

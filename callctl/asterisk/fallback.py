@@ -1,2 +1,369 @@
-def render_fallback(table, year):  # type: ignore[no-untyped-def]
-    return ""
+"""The fallback dialplan: what Asterisk does with a call that callctl did not answer for in time.
+
+``Gosub(callctl-fallback,s,1)`` reads CALLCTL_ENDPOINT, CALLCTL_DIALLED and CALLERID(num) and sets
+CALLCTL_PLAN, in the daemon's own encoding, so the very same dialplan runs it; the variable stays
+empty for what nobody knows. Every plan in here is the planner's own (`fallback_plans.py`).
+
+What cannot be foreseen is left out, and docs/asterisk.md says so: strategies with memory keep the
+configured order, transit from trunk to trunk is refused, and of several unrelated patterns that
+match one caller the most specific decides.
+"""
+
+import re
+from collections.abc import Iterator
+
+from callctl.asterisk.conf_text import word
+from callctl.asterisk.fallback_numbers import dialling_plan, render_normaliser
+from callctl.asterisk.fallback_plans import (
+    Branch,
+    CallerClass,
+    FallbackPlanner,
+    Leaf,
+    Tree,
+    caller_patterns,
+    class_of,
+    sample_caller,
+)
+from callctl.asterisk.fallback_schedule import context_name, render_schedule
+from callctl.core.routing.model import (
+    AccountIndex,
+    DialPattern,
+    Did,
+    Extension,
+    OutboundRoute,
+    RecordPolicy,
+    RoutingTable,
+    Trunk,
+)
+from callctl.core.routing.outbound import select_emergency
+from callctl.core.routing.patterns import parse_pattern
+
+_START = """\
+[callctl-fallback]
+exten => s,1,GotoIf($[${DIALPLAN_EXISTS(callctl-endpoint-${CALLCTL_ENDPOINT},s,1)} = 0]?none)
+ same => n,Goto(callctl-endpoint-${CALLCTL_ENDPOINT},s,1)
+ same => n(none),Return()
+
+; Who calls, if the caller shows it.
+[callctl-fb-caller]
+exten => s,1,Set(CALLCTL_FB_CALLER=${FILTER(0-9*#+,${CALLERID(num)})})
+ same => n,ExecIf($["${CALLERID(num-pres):0:6}" = "prohib"]?Set(CALLCTL_FB_CALLER=))
+ same => n,ExecIf($["${CALLCTL_FB_CALLER}" != "${CALLERID(num)}"]?Set(CALLCTL_FB_CALLER=))
+ same => n,Return()
+"""
+
+
+def render_fallback(table: RoutingTable, year: int) -> str:
+    """The text of the whole fallback dialplan. Pure."""
+    accounts = [table.accounts[key] for key in sorted(table.accounts)]
+    countries = sorted({index.account.country for index in accounts})
+    blocks = [_START]
+    blocks += [render_normaliser(dialling_plan(country)) for country in countries]
+    planners = {index.account.id: FallbackPlanner(table, index) for index in accounts}
+    for index in accounts:
+        blocks += _account_blocks(table, index, planners, year)
+    return "\n".join(blocks)
+
+
+def _account_blocks(
+    table: RoutingTable, index: AccountIndex, planners: dict[int, FallbackPlanner], year: int
+) -> Iterator[str]:
+    account = index.account
+    planner = planners[account.id]
+    classes = {kind: number for number, kind in enumerate(_classes(index), 1)}
+    for schedule in index.routing.schedules:
+        yield render_schedule(account.id, schedule, account.timezone, year)
+    for extension in index.routing.extensions:
+        yield _extension_block(index, extension, classes[class_of(extension)])
+    for trunk in index.routing.trunks:
+        yield _trunk_block(index, trunk)
+    if index.routing.trunks:
+        yield from _inbound_blocks(table, index, planners)
+    yield from _inside_blocks(planner)
+    yield _choice_block(index)
+    for kind, number in classes.items():
+        yield _class_block(planner, index, kind, number)
+
+
+def _classes(index: AccountIndex) -> list[CallerClass]:
+    return list(dict.fromkeys(class_of(e) for e in index.routing.extensions))
+
+
+# Who dials
+
+
+def _extension_block(index: AccountIndex, extension: Extension, kind: int) -> str:
+    account = index.account
+    return _context(
+        f"callctl-endpoint-{word(extension.endpoint, 'endpoint')}",
+        "exten => s,1,Gosub(callctl-e164-%s,s,1(${CALLCTL_DIALLED}))" % account.country,
+        " same => n,Set(CALLCTL_E164=${GOSUB_RETVAL})",
+        f" same => n,Set(CALLCTL_FB_KEY={word(extension.number, 'extension')})",
+        f" same => n,Goto(callctl-fb-{account.id}-by-{kind},s,1)",
+    )
+
+
+def _trunk_block(index: AccountIndex, trunk: Trunk) -> str:
+    account = index.account
+    dids = f"callctl-fb-{account.id}-dids"
+    lines = [
+        "exten => s,1,Gosub(callctl-e164-%s,s,1(${CALLCTL_DIALLED}))" % account.country,
+        " same => n,Set(CALLCTL_E164=${GOSUB_RETVAL})",
+        " same => n,Gosub(callctl-fb-caller,s,1)",
+        " same => n,Gosub(callctl-e164-%s,s,1(${CALLCTL_FB_CALLER}))" % account.country,
+        " same => n,Set(CALLCTL_FB_CALLER_E164=${GOSUB_RETVAL})",
+    ]
+    for number in ("${CALLCTL_E164}", "${CALLCTL_DIALLED}", "+${CALLCTL_DIALLED}"):
+        lines.append(f" same => n,GotoIf({_exists(dids, number)}?{dids},{number},1)")
+    lines.append(" same => n,Return()")
+    if trunk.max_channels is not None:
+        lines.append(f"exten => limit,1,Return({trunk.max_channels})")
+    return _context(f"callctl-endpoint-{word(trunk.endpoint, 'endpoint')}", *lines)
+
+
+# Calls that came in
+
+
+def _inbound_blocks(
+    table: RoutingTable, index: AccountIndex, planners: dict[int, FallbackPlanner]
+) -> Iterator[str]:
+    """DIDs that this account's trunks serve: its own, and those of the accounts below it."""
+    account = index.account.id
+    trunk = index.routing.trunks[0].name
+    lines: list[str] = []
+    for owner in _served(table, account):
+        planner = planners[owner.account.id]
+        block = f"callctl-fb-{account}-block-{owner.account.id}"
+        rules = planner.blocked(trunk, account)
+        if rules:
+            yield _block_rules(block, rules)
+        for did in owner.routing.dids:
+            lines += _did_lines(planner, trunk, account, did, block if rules else None)
+    yield _context(f"callctl-fb-{account}-dids", *lines)
+
+
+def _served(table: RoutingTable, account: int) -> list[AccountIndex]:
+    served = []
+    for key in sorted(table.accounts):
+        node: int | None = key
+        seen: set[int] = set()
+        while node is not None and node in table.accounts and node not in seen:
+            if node == account:
+                served.append(table.accounts[key])
+                break
+            seen.add(node)
+            node = table.accounts[node].account.parent_id
+    return served
+
+
+def _block_rules(context: str, rules: list[tuple[str, str, str]]) -> str:
+    """Returns with CALLCTL_PLAN set if a rule refuses the caller. The DID is put in here."""
+    lines = ["exten => s,1,Set(CALLCTL_PLAN=)"]
+    ends = []
+    for number, (pattern, did, plan) in enumerate(rules, 1):
+        lines.append(f" same => n,GotoIf({caller_test(pattern)}?r{number},1)")
+        ends.append(f"exten => r{number},1,{_set_plan(plan.replace(did, '${ARG1}'))}")
+        ends.append(" same => n,Return()")
+    return _context(context, *lines, " same => n,Return()", *ends)
+
+
+def _did_lines(
+    planner: FallbackPlanner, trunk: str, account: int, did: Did, block: str | None
+) -> list[str]:
+    number = word(did.number, "DID")
+    lines = [f"exten => {number},1,NoOp()"]
+    if block:
+        lines += [
+            f" same => n,Gosub({block},s,1({number}))",
+            " same => n,GotoIf($[${LEN(${CALLCTL_PLAN})} > 0]?out)",
+        ]
+    patterns = caller_patterns(planner.routing, did)
+    usual = planner.inbound(trunk, account, did, sample_caller("+99900000000", patterns))
+    special = [
+        (pattern, planner.inbound(trunk, account, did, sample_caller(pattern, patterns)))
+        for pattern in patterns
+    ]
+    while special and special[-1][1] == usual:
+        special.pop()
+    others: list[tuple[str, Tree]] = []
+    for at, (pattern, tree) in enumerate(special):
+        others.append((f"{number}~{at}", tree))
+        lines.append(f" same => n,GotoIf({caller_test(pattern)}?{number}~{at},1)")
+    lines.append(f" same => n,Goto({number}~,1)")
+    lines.append(" same => n(out),Return()")
+    for name, tree in ((f"{number}~", usual), *others):
+        lines += tree_lines(planner.account.id, name, tree)
+    return lines
+
+
+# Calls of extensions
+
+
+def _inside_blocks(planner: FallbackPlanner) -> Iterator[str]:
+    """What an extension reaches inside: one context for each recording policy of the caller."""
+    routing = planner.routing
+    account = planner.account.id
+    numbers = {e.number for e in routing.extensions}
+    targets: list[tuple[str, str | None]] = [(e.number, None) for e in routing.extensions]
+    targets += [
+        (g.number, None) for g in routing.hunt_groups if g.number and g.number not in numbers
+    ]
+    targets += [(d.number, d.number) for d in routing.dids]
+    records = {e.number: e.record for e in routing.extensions}
+    for record in dict.fromkeys(records.values()):
+        lines: list[str] = []
+        for dialled, e164 in targets:
+            usual = planner.inside(dialled, e164, record)
+            lines += tree_lines(account, word(dialled, "number"), usual)
+            # Whom the plan speaks of may itself be the caller, and is not rung then.
+            for caller in sorted(_subjects(usual) & numbers):
+                if records[caller] is record:
+                    tree = planner.inside_by(caller, dialled, e164)
+                    if tree != usual:
+                        lines += tree_lines(account, f"{dialled}~{caller}", tree)
+        yield _context(_inside_name(account, record), *lines)
+
+
+def _inside_name(account: int, record: RecordPolicy) -> str:
+    return f"callctl-fb-{account}-inside-{record.value}"
+
+
+def _subjects(tree: Tree) -> frozenset[str]:
+    if isinstance(tree, Leaf):
+        return tree.subjects | set(re.findall(r"[0-9*#]+", tree.plan))
+    return _subjects(tree.when_open) | _subjects(tree.when_closed)
+
+
+def _choice_block(index: AccountIndex) -> str:
+    """The outbound pattern that takes a number: its place, and how much is known of the number."""
+    entries = [(parse_pattern(dial.match), place) for place, (_, dial) in enumerate(_dials(index))]
+    lines = ["exten => s,1,Set(CALLCTL_FB_WAY=)"]
+    ways = []
+    for pattern, place in sorted(entries, key=lambda entry: (entry[0].rank, entry[1])):
+        test = ere(pattern.text)
+        lines += [
+            f" same => n,GotoIf({_matches(test, 'CALLCTL_DIALLED')}?d{place},1)",
+            f" same => n,GotoIf({_matches(test, 'CALLCTL_E164')}?e{place},1)",
+        ]
+        ways += [
+            f"exten => d{place},1,Return(${{IF($[${{LEN(${{CALLCTL_E164}})}} > 0]?b:d)}}{place})",
+            f"exten => e{place},1,Return(e{place})",
+        ]
+    return _context(f"callctl-fb-{index.account.id}-ways", *lines, " same => n,Return()", *ways)
+
+
+def _dials(index: AccountIndex) -> list[tuple[OutboundRoute, DialPattern]]:
+    """All outbound patterns, in order; a pattern's place names it in the dialplan."""
+    return [(route, dial) for route in index.routing.outbound for dial in route.patterns]
+
+
+def _class_block(
+    planner: FallbackPlanner, index: AccountIndex, kind: CallerClass, number: int
+) -> str:
+    """What extensions of one class may dial: emergency, inside, outside, in this order."""
+    account = index.account.id
+    here = f"callctl-fb-{account}-by-{number}"
+    inside = _inside_name(account, kind.record)
+    lines = [f"exten => s,1,GotoIf({_exists(here, 'x${CALLCTL_DIALLED}')}?x${{CALLCTL_DIALLED}},1)"]
+    if kind.enabled:
+        for dialled in ("${CALLCTL_DIALLED}", "${CALLCTL_E164}"):
+            for exten in (f"{dialled}~${{CALLCTL_FB_KEY}}", dialled):
+                lines.append(f" same => n,GotoIf({_exists(inside, exten)}?{inside},{exten},1)")
+        lines += [
+            f" same => n,Gosub(callctl-fb-{account}-ways,s,1)",
+            f" same => n,GotoIf({_exists(here, 'w${GOSUB_RETVAL}')}?w${{GOSUB_RETVAL}},1)",
+            " same => n,Return()",
+        ]
+    else:
+        lines += [" same => n," + _set_plan(planner.refused(kind)), " same => n,Return()"]
+    for dialled in _emergency_spellings(index):
+        lines += _leaf_lines(f"x{dialled}", planner.emergency(dialled, kind))
+    if kind.enabled:
+        for place, (route, dial) in enumerate(_dials(index)):
+            for form in "dbe":
+                plan = planner.outside(kind, route, dial, form)
+                if plan is not None:
+                    lines += _leaf_lines(f"w{form}{place}", plan)
+    return _context(here, *lines)
+
+
+def _emergency_spellings(index: AccountIndex) -> list[str]:
+    """All that `select_emergency` takes: with a plus, and behind an outbound prefix."""
+    found: dict[str, None] = {}
+    for emergency in index.routing.emergency:
+        candidates = [emergency.number, f"+{emergency.number}"]
+        for route in index.routing.outbound:
+            for dial in route.patterns:
+                prefix = dial.match.removeprefix("_")[: dial.strip]
+                rest = emergency.number.removeprefix(dial.prepend)
+                candidates.append(prefix + rest)
+        for candidate in candidates:
+            if re.fullmatch(r"[0-9*#+]+", candidate) and select_emergency(index, candidate):
+                found[candidate] = None
+    return list(found)
+
+
+# Pieces of dialplan
+
+
+def _context(name: str, *lines: str) -> str:
+    return "\n".join([f"[{name}]", *lines, ""])
+
+
+def tree_lines(account: int, name: str, tree: Tree) -> list[str]:
+    """Extension `name` that asks the schedules of `tree` and sets the plan."""
+    if isinstance(tree, Leaf):
+        return _leaf_lines(name, tree.plan)
+    assert isinstance(tree, Branch)
+    return [
+        f"exten => {name},1,Gosub({context_name(account, tree.schedule)},s,1)",
+        f' same => n,GotoIf($["${{GOSUB_RETVAL}}" = "1"]?{name}o,1:{name}c,1)',
+        *tree_lines(account, f"{name}o", tree.when_open),
+        *tree_lines(account, f"{name}c", tree.when_closed),
+    ]
+
+
+def _leaf_lines(name: str, plan: str) -> list[str]:
+    return [f"exten => {name},1,{_set_plan(plan)}", " same => n,Return()"]
+
+
+def _set_plan(plan: str) -> str:
+    return f"Set(CALLCTL_PLAN={plan})"
+
+
+def _exists(context: str, exten: str) -> str:
+    return f"$[${{DIALPLAN_EXISTS({context},{exten},1)}}]"
+
+
+def _matches(test: str, variable: str) -> str:
+    return f'$[${{REGEX("{test}" ${{{variable}}})}}]'
+
+
+def caller_test(pattern: str) -> str:
+    """An expression: does the caller match, as it came or in E.164?"""
+    if pattern == "withheld":
+        return "$[${LEN(${CALLCTL_FB_CALLER})} = 0]"
+    test = ere(pattern)
+    parts = [
+        f'${{REGEX("{test}" ${{{name}}})}}'
+        for name in ("CALLCTL_FB_CALLER", "CALLCTL_FB_CALLER_E164")
+    ]
+    return f"$[{' | '.join(parts)}]"
+
+
+def ere(pattern: str) -> str:
+    """A number pattern as a POSIX extended regular expression of the whole number."""
+    regex = parse_pattern(pattern).regex.pattern
+    made: list[str] = []
+    in_set = False
+    at = 0
+    while at < len(regex):
+        char = regex[at]
+        if char == "\\":
+            at += 1
+            made.append(regex[at] if in_set else f"[{regex[at]}]")
+        else:
+            in_set = char == "[" or (in_set and char != "]")
+            made.append(char)
+        at += 1
+    return f"^{''.join(made)}$"

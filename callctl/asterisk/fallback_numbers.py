@@ -83,7 +83,13 @@ def render_normaliser(plan: DiallingPlan) -> str:
     lines += [
         f' same => n(plus),GotoIf($["${{n:0:{len(code) + 1}}}" != "+{code}"]?abroad)',
         f" same => n,Set(LOCAL(n)=${{n:{len(code) + 1}}})",
-        *([f' same => n,ExecIf($["${{n:0:{len(trunk)}}}" = "{trunk}" & {viable % "n"} = 0]?Set(LOCAL(n)=${{n:{len(trunk)}}}))'] if trunk else []),
+        *(
+            [
+                f' same => n,ExecIf($["${{n:0:{len(trunk)}}}" = "{trunk}" & {viable % "n"} = 0]?Set(LOCAL(n)=${{n:{len(trunk)}}}))'
+            ]
+            if trunk
+            else []
+        ),
         " same => n,Goto(length)",
         ' same => n(abroad),GotoIf($[${REGEX("^[+][1-9][0-9]{6,14}$" ${n})} = 0]?none)',
         " same => n,Return(${n})",

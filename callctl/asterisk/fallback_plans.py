@@ -9,14 +9,14 @@ an expression of the dialplan, found by comparing what went in with what came ou
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
-from functools import lru_cache
 
 from callctl.core.routing.encoding import encode_plan
 from callctl.core.routing.model import (
     Account,
     AccountIndex,
     AccountRouting,
-    CallerRoute,
+    Chain,
+    DestinationKind,
     DialPattern,
     Did,
     Extension,
@@ -35,16 +35,17 @@ from callctl.core.routing.planner import plan_route
 _NOON = datetime(2024, 1, 17, 12, tzinfo=UTC)
 _EVERY_DAY = WeeklyPeriod((0, 1, 2, 3, 4, 5, 6), time(0), time(0))
 _TIMED = frozenset({"open", "closed", "no_clock"})
-CALLER = "0"
-"""The synthetic caller's number: no real extension, matched by hardly any pattern."""
+CALLER = "callctl"
+"""The synthetic caller's number: no extension's, and no pattern of digits matches it."""
 _FILLING = "3141592653589793"
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A plan, encoded; may hold dialplan expressions for numbers."""
+    """A plan, encoded, and what its trace speaks of."""
 
     plan: str
+    subjects: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,43 +80,46 @@ class FallbackPlanner:
     """Plans of one account, with the schedules set open or closed at will."""
 
     def __init__(self, table: RoutingTable, index: AccountIndex) -> None:
-        self._all = [other.routing for other in table.accounts.values()]
+        self._others = [other.routing for other in table.accounts.values() if other is not index]
         self._revision = table.revision
         self.routing = index.routing
         self.account: Account = index.account
-        self._tables = lru_cache(maxsize=64)(self._table_with)
+        self._unblocked = replace(index.routing, blocklist=())
+        self._inside = {
+            record: replace(
+                index.routing,
+                extensions=(
+                    *index.routing.extensions,
+                    Extension(number=CALLER, endpoint=CALLER, record=record),
+                ),
+            )
+            for record in RecordPolicy
+        }
+        self._tables: dict[tuple[int, frozenset[str]], tuple[AccountRouting, RoutingTable]] = {}
 
-    def _table_with(
-        self, routing: AccountRouting, closed: frozenset[str]
-    ) -> RoutingTable:
-        changed = replace(
-            routing,
-            schedules=tuple(_always(s, open_=s.name not in closed) for s in routing.schedules),
-        )
-        others = [r for r in self._all if r.account.id != routing.account.id]
-        return build_table((*others, changed), self._revision)
+    def _table(self, routing: AccountRouting, closed: frozenset[str]) -> RoutingTable:
+        """The whole table with this routing, made once for each object `routing`."""
+        key = (id(routing), closed)
+        if key not in self._tables:
+            timed = tuple(_always(s, open_=s.name not in closed) for s in routing.schedules)
+            changed = replace(routing, schedules=timed)
+            # The routing is kept, so that nothing else gets its id.
+            self._tables[key] = (routing, build_table((*self._others, changed), self._revision))
+        return self._tables[key][1]
 
     def _plan(
         self, request: RouteRequest, routing: AccountRouting, closed: frozenset[str]
     ) -> RoutePlan:
-        plan = plan_route(request, self._tables(routing, closed), _NOON, HuntMemory())
-        trace = tuple(
-            replace(reason, detail="") if reason.code in _TIMED else reason
-            for reason in plan.trace
-        )
-        return replace(plan, trace=trace)
-
-    def tree(self, request: RouteRequest, routing: AccountRouting | None = None) -> Tree:
-        """The plan of `request` by the schedules it depends on."""
-        return self._tree(request, routing or self.routing, frozenset(), frozenset())
+        return _timeless(plan_route(request, self._table(routing, closed), _NOON, HuntMemory()))
 
     def _tree(
         self,
         request: RouteRequest,
         routing: AccountRouting,
-        closed: frozenset[str],
-        known: frozenset[str],
+        closed: frozenset[str] = frozenset(),
+        known: frozenset[str] = frozenset(),
     ) -> Tree:
+        """The plan of `request` by the schedules it depends on."""
         plan = self._plan(request, routing, closed)
         for schedule in routing.schedules:
             name = schedule.name
@@ -128,16 +132,14 @@ class FallbackPlanner:
                     self._tree(request, routing, closed, known | {name}),
                     self._tree(request, routing, closed | {name}, known | {name}),
                 )
-        return Leaf(encode_plan(replace(plan, caller_number=None, caller_name=None)))
+        return Leaf(encode_plan(_unnamed(plan)), frozenset(r.subject for r in plan.trace))
 
     # Calls that came in
 
     def inbound(self, trunk: str, trunk_account: int, did: Did, caller: str | None) -> Tree:
         """To `did` by `trunk`, from the E.164 number `caller` (None = withheld), not blocked."""
-        return self.tree(
-            _from_trunk(trunk, trunk_account, did.number, caller),
-            replace(self.routing, blocklist=()),
-        )
+        request = _from_trunk(trunk, trunk_account, did.number, caller)
+        return self._tree(request, self._unblocked)
 
     def blocked(self, trunk: str, trunk_account: int) -> list[tuple[str, str, str]]:
         """(pattern, DID of the plan, plan) for each block rule, in order."""
@@ -146,10 +148,10 @@ class FallbackPlanner:
             return []
         did = self.routing.dids[0].number
         for rule in self.routing.blocklist:
-            caller = sample_caller(rule.match, ())
             alone = replace(self.routing, blocklist=(rule,))
-            request = _from_trunk(trunk, trunk_account, did, caller)
+            request = _from_trunk(trunk, trunk_account, did, sample_caller(rule.match, ()))
             plan = self._plan(request, alone, frozenset())
+            del self._tables[id(alone), frozenset()]
             if plan.route.startswith("blocklist:"):
                 found.append((rule.match, did, encode_plan(plan)))
         return found
@@ -158,20 +160,19 @@ class FallbackPlanner:
 
     def inside(self, dialled: str, e164: str | None, record: RecordPolicy) -> Tree:
         """An extension, a hunt group or an own DID, dialled by somebody it does not concern."""
-        caller = Extension(number=CALLER, endpoint=CALLER, record=record)
-        routing = replace(self.routing, extensions=(*self.routing.extensions, caller))
-        return self.tree(_from_extension(self.account.id, CALLER, dialled, e164), routing)
+        request = _from_extension(self.account.id, CALLER, dialled, e164)
+        return self._tree(request, self._inside[record])
 
     def inside_by(self, caller: str, dialled: str, e164: str | None) -> Tree:
         """The same, dialled by extension `caller` itself."""
-        return self.tree(_from_extension(self.account.id, caller, dialled, e164))
+        return self._tree(_from_extension(self.account.id, caller, dialled, e164), self.routing)
 
     def emergency(self, dialled: str, kind: CallerClass) -> str:
-        return self._dial(kind, self.routing, dialled, None)
+        return encode_plan(self._dial(kind, self.routing, dialled, None))
 
     def refused(self, kind: CallerClass) -> str:
         """What an extension of this class hears that may not dial at all."""
-        return self._dial(kind, replace(self.routing, emergency=()), "1", None)
+        return encode_plan(self._dial(kind, replace(self.routing, emergency=()), "1", None))
 
     def outside(
         self, kind: CallerClass, route: OutboundRoute, dial: DialPattern, form: str
@@ -197,12 +198,13 @@ class FallbackPlanner:
             if not sample.startswith("+") or parse_pattern(dial.match).matches("x"):
                 return None
             dialled, e164 = "x", sample
-        plan = self._plan_outside(kind, only, dialled, e164)
+        plan = self._dial(kind, only, dialled, e164)
         return _with_expressions(plan, dial, dialled, e164)
 
-    def _plan_outside(
+    def _dial(
         self, kind: CallerClass, routing: AccountRouting, dialled: str, e164: str | None
     ) -> RoutePlan:
+        """By a synthetic extension of this class. Other accounts do not matter to it."""
         caller = Extension(
             number=CALLER,
             endpoint=CALLER,
@@ -211,15 +213,22 @@ class FallbackPlanner:
             caller_id_number=kind.caller_id_number,
             enabled=kind.enabled,
         )
-        with_caller = replace(routing, extensions=(*routing.extensions, caller))
+        alone = build_table(
+            (replace(routing, extensions=(*routing.extensions, caller)),), self._revision
+        )
         request = _from_extension(self.account.id, CALLER, dialled, e164)
-        plan = self._plan(request, with_caller, frozenset())
-        return replace(plan, caller_number=None, caller_name=None)
+        return _unnamed(_timeless(plan_route(request, alone, _NOON, HuntMemory())))
 
-    def _dial(
-        self, kind: CallerClass, routing: AccountRouting, dialled: str, e164: str | None
-    ) -> str:
-        return encode_plan(self._plan_outside(kind, routing, dialled, e164))
+
+def _timeless(plan: RoutePlan) -> RoutePlan:
+    """Without the moment that was made up for the schedules."""
+    trace = tuple(replace(r, detail="") if r.code in _TIMED else r for r in plan.trace)
+    return replace(plan, trace=trace)
+
+
+def _unnamed(plan: RoutePlan) -> RoutePlan:
+    """The caller's identity stays as its own endpoint has it."""
+    return replace(plan, caller_number=None, caller_name=None)
 
 
 def _always(schedule: Schedule, *, open_: bool) -> Schedule:
@@ -287,26 +296,32 @@ def sample_caller(pattern: str, others: Iterable[str]) -> str | None:
 
 
 def caller_patterns(routing: AccountRouting, did: Did) -> tuple[str, ...]:
-    """Patterns over the caller that calls to `did` may depend on, the most specific first."""
-    rules: list[CallerRoute] = [rule for each in routing.dids for rule in each.callers]
-    own = {rule.match for rule in did.callers}
-    # Another DID's rules count only if a chain may lead there.
-    leads = any(
-        d.kind.value == "did" for chain in _chains(routing) for d in chain
-    )
-    found = own | ({rule.match for rule in rules} if leads else set())
-    found |= {p for extension in routing.extensions for p in extension.blocked_callers}
+    """Patterns over the caller that a call to `did` may depend on, the most specific first."""
+    nested = any(d.kind is DestinationKind.DID for chain in _chains(routing) for d in chain)
+    dids = routing.dids if nested else (did,)
+    found = {rule.match for each in dids for rule in each.callers}
+    found |= {pattern for e in routing.extensions for pattern in e.blocked_callers}
+    withheld = ("withheld",) if "withheld" in found else ()
     numbers = sorted(found - {"withheld"}, key=lambda p: (parse_pattern(p).rank, p))
-    return (*(("withheld",) if "withheld" in found else ()), *numbers)
+    return (*withheld, *numbers)
 
 
-def _chains(routing: AccountRouting) -> Iterable[tuple[object, ...]]:  # pragma: no cover
-    raise NotImplementedError
+def _chains(routing: AccountRouting) -> Iterable[Chain]:
+    for did in routing.dids:
+        yield did.to
+        yield did.closed
+        yield from (rule.to for rule in did.callers)
+    for e in routing.extensions:
+        yield from (
+            e.forward_always,
+            e.forward_busy,
+            e.forward_no_answer,
+            e.forward_unavailable,
+        )
+    yield from (group.then for group in routing.hunt_groups)
 
 
-def _with_expressions(
-    plan: RoutePlan, dial: DialPattern, dialled: str, e164: str | None
-) -> str:
+def _with_expressions(plan: RoutePlan, dial: DialPattern, dialled: str, e164: str | None) -> str:
     """`plan` encoded, each trunk's number as an expression over what is dialled."""
     choices = number_expressions(dial, dialled, e164)
     steps = []
@@ -325,9 +340,7 @@ def _with_expressions(
     return text
 
 
-def number_expressions(
-    dial: DialPattern, dialled: str, e164: str | None
-) -> Mapping[str, str]:
+def number_expressions(dial: DialPattern, dialled: str, e164: str | None) -> Mapping[str, str]:
     """What a trunk may be given, and the dialplan expression that makes it."""
     found: dict[str, str] = {}
     sources = [("CALLCTL_DIALLED", dialled)]

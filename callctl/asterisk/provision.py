@@ -25,7 +25,9 @@ RELOAD_MODULES = {PJSIP_FILE: ("res_pjsip.so",), DIALPLAN_FILE: ("pbx_config.so"
 """What to reload when a file has changed. (A reload of res_pjsip reloads what identifies and
 registers, too.)"""
 
-_HEADER = "; Written by callctl from the routing table, revision {revision}. Changes here are lost.\n"
+_HEADER = (
+    "; Written by callctl from the routing table, revision {revision}. Changes here are lost.\n"
+)
 
 
 def render_provisioning(
@@ -154,8 +156,16 @@ def _trunk(account: int, trunk: Trunk, credential: SipCredential | None) -> list
         sections.append((name, "callctl-trunk-registration", _registration(trunk, uri, credential)))
     matches = trunk.match or (trunk.host,)
     sections += [
-        (name, "callctl-trunk-aor", [("contact", uri), ("qualify_frequency", str(trunk.qualify_seconds))]),
-        (f"{name}", "identify", [("endpoint", name), *(("match", word(m, "match")) for m in matches)]),
+        (
+            name,
+            "callctl-trunk-aor",
+            [("contact", uri), ("qualify_frequency", str(trunk.qualify_seconds))],
+        ),
+        (
+            f"{name}",
+            "identify",
+            [("endpoint", name), *(("match", word(m, "match")) for m in matches)],
+        ),
     ]
     return [(name, "callctl-trunk", endpoint), *sections]
 
@@ -182,7 +192,10 @@ def _registration(
 def _lamp_blocks(index: AccountIndex) -> Iterator[str]:
     """Lamps (BLF) of one account's phones, and its extensions by number for pickup."""
     account = index.account.id
-    extensions = [(word(e.number, "extension"), word(e.endpoint, "endpoint")) for e in index.routing.extensions]
+    extensions = [
+        (word(e.number, "extension"), word(e.endpoint, "endpoint"))
+        for e in index.routing.extensions
+    ]
     yield "\n".join(
         [
             f"[callctl-hints-{account}]",

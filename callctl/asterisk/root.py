@@ -18,7 +18,7 @@ from callctl.resources import resource_dir
 
 SUITE = "forky"
 PACKAGES = ("asterisk", "ca-certificates", "openssl", "python3", "tzdata")
-ROOT_VARIABLE = "CALLCTL_ASTERISK_ROOT"
+ROOT_VARIABLE = "ASTERISK_ROOT"
 _COMPLETE = "etc/callctl-root"
 """Written last, names the content; a root without it (or another content) is built anew."""
 _CONTENT = f"{SUITE} {' '.join(PACKAGES)}\n"
@@ -31,7 +31,7 @@ class RootError(RuntimeError):
 
 
 def root_path(environ: Mapping[str, str], cache_dir: Path | None = None) -> Path:
-    """Where the root is, or would be: ``CALLCTL_ASTERISK_ROOT``, else in the cache directory.
+    """Where the root is, or would be: ``ASTERISK_ROOT``, else in the cache directory.
 
     Without `cache_dir` that is ``.callctl`` of a checkout, else ``~/.cache/callctl``.
     """

@@ -36,7 +36,9 @@ def make_certificate(program: AsteriskProgram, certificate: Path, key: Path, add
     ]
     if shutil.which("openssl") is None:
         if program.root is None:
-            raise CertificateError("SIP over TLS needs a certificate: run 'apt-get install openssl'")
+            raise CertificateError(
+                "SIP over TLS needs a certificate: run 'apt-get install openssl'"
+            )
         arguments = program.command(arguments, writable=[directory])
     made = subprocess.run(  # noqa: S603
         arguments, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL

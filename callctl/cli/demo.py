@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import uvloop
 
 from callctl.asterisk.root import RootError
 from callctl.asterisk.runtime import AsteriskError
@@ -40,7 +41,8 @@ def run_demo(arguments: argparse.Namespace) -> int:
     with (arguments.state_dir / LOG_NAME).open("a") as log:
         configure_logging("info", "console", log)
         try:
-            return asyncio.run(_demo(arguments.state_dir.absolute(), arguments.once))
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                return runner.run(_demo(arguments.state_dir.absolute(), arguments.once))
         except (AsteriskError, RootError, SipError, OSError) as error:
             raise Failure(f"the demo cannot run: {error}\nLog: {log.name}", EXIT_NO) from error
         finally:

@@ -178,7 +178,8 @@ class Caller(Party):
         scenario = caller_scenario(
             self.name, self.server, self.secret, self.invitation, self.talk, self._tone()
         )
-        await self._start(scenario, f"{self.server}:5060", "-m", "1", "-aa")
+        options = (f"{self.server}:5060", "-m", "1", "-aa", *self.invitation.options)
+        await self._start(scenario, *options)
         self._patience = asyncio.create_task(self._lose_patience())
 
     async def give_up(self) -> None:

@@ -123,18 +123,27 @@ def phone_scenario(user: str, contact: str, behaviour: Behaviour, tone: Path) ->
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """What a caller's INVITE says, as it goes out (surrogates stand for raw bytes)."""
+    """What a caller's INVITE says, as it goes out (surrogates stand for raw bytes).
+
+    `source` and `headers` are handed to SIPp apart from the scenario: it takes no file above
+    64 kB, and would read keywords of its own into a name with brackets.
+    """
 
     to: str
     source: str
     headers: tuple[str, ...]
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What `sipp` needs on its command line for the scenario's ``[source]``, ``[headers]``."""
+        return ("-key", "source", self.source, "-key", "headers", "\r\n".join(self.headers))
 
 
 def caller_scenario(
     name: str, server: str, secret: str | None, invite: Invitation, talk: float | None, tone: Path
 ) -> str:
     """What a calling party does, once; ``GIVEUP`` makes it cancel."""
-    local = f"{invite.source};tag=[pid]c[call_number]"
+    local = "[source];tag=[pid]c[call_number]"
     values = {
         "user": name,
         "server": server,
@@ -142,7 +151,7 @@ def caller_scenario(
         "local": local,
         "tone": str(tone),
         "sdp": _sdp("sendrecv"),
-        "headers": "\n    ".join(invite.headers),
+        "headers": "[headers]" if invite.headers else "",
         "authorization": "",
     }
     login = f"[authentication username={name} password={secret}]"

@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from agi.install import install_check
 from callctl.app import Daemon, open_daemon
 from callctl.asterisk.program import find_asterisk
 from callctl.asterisk.runtime import AsteriskInstance, free_port
 from callctl.config import load_settings
 from callctl.demo.sip import Phone
-from callctl.resources import resource_dir
 
 ADDRESS = "127.0.0.1"
 ROUTING_FILE = Path(__file__).with_name("routing.yaml")
@@ -65,8 +65,8 @@ async def open_stage(state_dir: Path, progress: Progress) -> AsyncIterator[Stage
         address=ADDRESS,
         agi_address=ADDRESS,
         agi_port=agi_port,
-        readable=[resource_dir("dialplan").parent],
     )
+    asterisk.readable = install_check(asterisk.values.agi_dir)
     asterisk.write_configuration()
     settings = load_settings(
         {

@@ -45,6 +45,12 @@ AMI_CONNECTED = Gauge(
 AMI_CONNECTS = Counter(
     "callctl_ami_connects_total", "Logins to the manager interface.", registry=REGISTRY
 )
+AMI_TROUBLE = Counter(
+    "callctl_ami_trouble_total",
+    "Connections, messages, events and consumers of the manager interface that failed, by reason.",
+    ["what", "reason"],
+    registry=REGISTRY,
+)
 JOURNAL_ROWS = Counter(
     "callctl_journal_rows_total", "Journal rows that were read and stored.", registry=REGISTRY
 )

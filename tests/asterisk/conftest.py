@@ -20,9 +20,7 @@ def asterisk_program() -> AsteriskProgram:
 async def running_switch(
     asterisk_program: AsteriskProgram, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Switch]:
-    switch = Switch(
-        asterisk_program, tmp_path_factory.mktemp("switch"), "127.0.2", small_table()
-    )
+    switch = Switch(asterisk_program, tmp_path_factory.mktemp("switch"), "127.0.2", small_table())
     await switch.start()
     yield switch
     await switch.stop()

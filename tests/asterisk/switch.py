@@ -23,10 +23,25 @@ from callctl.core.routing.plan import Direction, RoutePlan, Step
 from callctl.demo.sip import Behaviour, Caller, Phone
 
 YEAR = 2026
-_COLUMNS = (
-    "epoch eventtype eventtime cid_name cid_num cid_ani cid_dnid exten context channame appname "
-    "appdata uniqueid linkedid peer userfield eventextra"
-).split()
+_COLUMNS = [
+    "epoch",
+    "eventtype",
+    "eventtime",
+    "cid_name",
+    "cid_num",
+    "cid_ani",
+    "cid_dnid",
+    "exten",
+    "context",
+    "channame",
+    "appname",
+    "appdata",
+    "uniqueid",
+    "linkedid",
+    "peer",
+    "userfield",
+    "eventextra",
+]
 
 
 def secret_of(endpoint: str) -> str:
@@ -148,7 +163,9 @@ class Switch:
         for values in csv.reader(io.StringIO(text, newline="")):
             columns = dict(zip(_COLUMNS, values, strict=True))
             if linkedid is None or columns["linkedid"] == linkedid:
-                extra = _fields(columns["eventextra"]) if columns["eventtype"][:8] == "CALLCTL_" else {}
+                extra = (
+                    _fields(columns["eventextra"]) if columns["eventtype"][:8] == "CALLCTL_" else {}
+                )
                 found.append(Row(columns["eventtype"], columns, extra))
         return found
 

@@ -4,8 +4,8 @@ from callctl.core.routing.model import (
     Account,
     AccountRouting,
     Destination,
-    Did,
     DialPattern,
+    Did,
     EmergencyNumber,
     Extension,
     HuntGroup,
@@ -18,7 +18,9 @@ from callctl.core.routing.model import (
     build_table,
 )
 
-ACCOUNT = Account(id=1, code="main", name="Main; ${SHELL(id)}", country="HU", timezone="Europe/Budapest")
+ACCOUNT = Account(
+    id=1, code="main", name="Main; ${SHELL(id)}", country="HU", timezone="Europe/Budapest"
+)
 
 
 def extension(number: str, **more: object) -> Extension:

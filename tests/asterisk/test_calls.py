@@ -74,7 +74,10 @@ async def test_answered_call_leaves_route_try_and_attempt(switch: Switch) -> Non
                 "why": "",
             },
         ),
-        ("CALLCTL_TRY", {"step": "1", "kind": "ring", "target": "101", "number": "", "endpoints": "101"}),
+        (
+            "CALLCTL_TRY",
+            {"step": "1", "kind": "ring", "target": "101", "number": "", "endpoints": "101"},
+        ),
         (
             "CALLCTL_ATTEMPT",
             {"step": "1", "target": "101", "dialstatus": "ANSWER", "cause": "16", "rang": "1"},
@@ -135,7 +138,7 @@ async def test_cause_of_one_attempt_does_not_stick_to_the_next(switch: Switch) -
     assert [(r["dialstatus"], r["cause"]) for r in rows] == [
         ("CHANUNAVAIL", "21"),
         ("CHANUNAVAIL", "20"),
-        ("CHANUNAVAIL", "0"),
+        ("CHANUNAVAIL", "38"),
         ("NOANSWER", "19"),
     ]
 
@@ -286,16 +289,17 @@ async def test_trunk_with_all_channels_taken_is_passed_over(switch: Switch) -> N
             await first.ended()
         assert len(one.calls) == 1
     rows = await switch.rows_after(before)
-    assert [(r.extra["target"], r.extra["dialstatus"], r.extra["cause"]) for r in rows
-            if r.type == "CALLCTL_ATTEMPT"][0] == ("carrier-one", "CONGESTION", "34")
+    assert [
+        (r.extra["target"], r.extra["dialstatus"], r.extra["cause"])
+        for r in rows
+        if r.type == "CALLCTL_ATTEMPT"
+    ][0] == ("carrier-one", "CONGESTION", "34")
 
 
 # -- ends -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("cause", "code"), [(1, 404), (17, 486), (20, 480), (21, 403), (34, 503)]
-)
+@pytest.mark.parametrize(("cause", "code"), [(1, 404), (17, 486), (20, 480), (21, 403), (34, 503)])
 async def test_hangup_step_gives_the_sip_code_of_its_cause(
     switch: Switch, cause: int, code: int
 ) -> None:

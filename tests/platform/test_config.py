@@ -83,3 +83,7 @@ def test_every_setting_is_explained_and_has_a_variable() -> None:
     for item in fields(Settings):
         assert rule_of(item).help.endswith(".")
         assert environment_name(item.name) == f"CALLCTL_{item.name.upper()}"
+
+
+def test_secrets_of_trunks_are_no_settings() -> None:
+    assert load_settings({"CALLCTL_SECRET_CARRIER": "x"}) == load_settings({})

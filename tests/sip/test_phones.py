@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from callctl.demo.sip import (
+    BUSY,
     Answer,
     EndedBy,
     Phone,
@@ -163,6 +164,25 @@ async def test_each_party_is_heard_with_its_own_tone(desk: Desk) -> None:
     heard = [tone_hz("trunk"), tone_hz("201")]
     assert heard[0] != heard[1]
     assert [strongest_tone(samples[side::2], heard) for side in (0, 1)] == heard
+
+
+NAMES = {
+    "quotes": 'Bob \\"the\\" x',
+    "brackets": "[call_id] {{user}} ]]> $1",
+    "bytes that are no UTF-8": "raw \udcff\udcfe",
+    "10 kB": "L" * 10_000,
+}
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+async def test_a_callers_name_goes_out_as_it_is(desk: Desk, name: str) -> None:
+    await desk.phone("201", BUSY)
+    headers = ("X-One: [pid]", "X-Two: " + "a" * 3000)
+    caller = await desk.outside(ONE, display=name, headers=headers)
+    (call,) = [await caller.ended()]
+    assert call.from_name == name
+    invite = next(m for m in caller.messages if m.method == "INVITE")
+    assert [f"X-One: {invite.header('X-One')}", f"X-Two: {invite.header('X-Two')}"] == [*headers]
 
 
 async def test_a_wrong_password_is_an_error(desk: Desk) -> None:

@@ -49,8 +49,8 @@ class AmiPeer:
         """Break the connection with a TCP reset."""
         reset(self.writer)
 
-    async def log_in(self) -> None:
-        """Banner, challenge, login and device list, as Asterisk does them."""
+    async def log_in(self, boot: str = "") -> None:
+        """Banner, challenge, login, greeting and device list, as Asterisk does them."""
         self.send(BANNER)
         challenge = await self.action()
         assert challenge["Action"] == "Challenge"
@@ -59,6 +59,8 @@ class AmiPeer:
         assert login["Action"] == "Login"
         assert "Secret" not in login
         self.answer(login, "Message: Authentication accepted")
+        if boot:
+            self.event("FullyBooted", boot, "Status: Fully Booted")
         devices = await self.action()
         assert devices["Action"] == "DeviceStateList"
         self.answer(devices, "EventList: start", "Message: Device State Changes will follow")

@@ -167,6 +167,52 @@ async def test_forged_shutdown_event_does_not_end_the_session(counts: Counts) ->
         await client.stop()
 
 
+async def test_forged_boot_is_not_believed(counts: Counts) -> None:
+    """Who hears of a boot closes the calls that were open: no caller may say so."""
+
+    async def asterisk(peer: AmiPeer) -> None:
+        await peer.log_in(boot="Uptime: 5000")
+        peer.event("FullyBooted", "Uptime: 0", "Status: Fully Booted")
+        while True:
+            peer.answer(await peer.action())
+
+    async with ami_peer(asterisk) as port:
+        client = AmiClient(HOST, port, "callctl", "secret", timing=FAST, count=counts)
+        events: list[AmiEvent] = []
+        subscription = client.subscribe(["FullyBooted"], events.append)
+        await client.start()
+        await client.wait_for_state(connected=True, within=5)
+        await client.action("Ping")
+        await subscription.drain()
+        assert [e["Uptime"] for e in events] == ["5000"]
+        assert counts.seen == [("ami_refused_message", "late_boot")]
+        await client.stop()
+
+
+async def test_boot_that_ends_after_the_login_is_learned_by_a_new_login(counts: Counts) -> None:
+    logins = 0
+
+    async def asterisk(peer: AmiPeer) -> None:
+        nonlocal logins
+        logins += 1
+        if logins == 1:
+            await peer.log_in()
+            peer.event("Newchannel", "Channel: PJSIP/a-1")
+            peer.event("FullyBooted", "Uptime: 1")
+            await peer.action()
+        await peer.log_in(boot="Uptime: 2")
+        await peer.action()
+
+    async with ami_peer(asterisk) as port:
+        client = AmiClient(HOST, port, "callctl", "secret", timing=FAST, count=counts)
+        booted: asyncio.Queue[AmiEvent] = asyncio.Queue()
+        client.subscribe(["FullyBooted"], booted.put_nowait)
+        await client.start()
+        assert (await asyncio.wait_for(booted.get(), 5))["Uptime"] == "2"
+        assert ("ami_lost", "late_boot") in counts.seen
+        await client.stop()
+
+
 async def test_event_injected_by_a_callers_number_leaves_no_half_event(counts: Counts) -> None:
     """The wire of `<sip:06%0d%0a%0d%0aEvent%3a%20Evil...>`: a cut event, a forged one, a rest."""
 

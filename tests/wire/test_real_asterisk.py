@@ -76,6 +76,15 @@ async def test_login(asterisk: AsteriskInstance, plain: bool) -> None:
     await client.stop()
 
 
+async def test_greeting_tells_when_asterisk_began(asterisk: AsteriskInstance) -> None:
+    client = client_of(asterisk)
+    events = Events(client, "FullyBooted")
+    await client.start()
+    boot = await events.first(lambda e: True)
+    assert boot["Uptime"].isdecimal()
+    await client.stop()
+
+
 async def test_wrong_secret_is_said_and_tried_again(asterisk: AsteriskInstance) -> None:
     lost: list[str] = []
     twice = asyncio.Event()

@@ -19,10 +19,10 @@ def endpoints(service: CallService) -> list[Endpoint]:
         return await service.list_calls(scope_of(call), call.query)
 
     async def get_call(call: ApiCall) -> object:
-        return await service.get_call(scope_of(call), path_id(call))
+        return await service.get_call(scope_of(call), path_id(call.path))
 
     async def get_rows(call: ApiCall) -> object:
-        rows = await service.get_journal_rows(scope_of(call), path_id(call))
+        rows = await service.get_journal_rows(scope_of(call), path_id(call.path))
         return web.Response(body=rows, content_type="text/csv", charset="utf-8")
 
     return [

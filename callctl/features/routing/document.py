@@ -106,7 +106,17 @@ def _represent_list(dumper: _Dumper, data: list[Any]) -> yaml.Node:
     return dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=flow)
 
 
+_YAML_BREAKS = frozenset("\r\x85\u2028\u2029\ufeff")
+"""Line breaks to YAML besides newline: only double quotes keep them as they are."""
+
+
+def _represent_text(dumper: _Dumper, data: str) -> yaml.Node:
+    style = '"' if _YAML_BREAKS.intersection(data) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
 _Dumper.add_representer(list, _represent_list)
+_Dumper.add_representer(str, _represent_text)
 
 
 class _Reader:

@@ -7,6 +7,7 @@ import string
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from callctl.config import SECRET_VARIABLE_PREFIX
 from callctl.core.errors import CallctlError
 from callctl.core.routing.check import Problem, check_routing
 from callctl.core.routing.expectations import Expectation
@@ -23,9 +24,6 @@ from callctl.features.routing.source import Source
 from callctl.features.routing.store import Snapshot, StoredAccount
 from callctl.features.routing.trial import broken_expectations
 from callctl.numbers import is_country
-
-SECRET_ENV_PREFIX = "CALLCTL_SECRET_"  # noqa: S105
-"""`secret_env` reads only variables of this prefix: a document must not fish in the environment."""
 
 _SECRET = re.compile(r"[!-:<-~]{6,64}")
 _ALPHABET = "".join(sorted(set(string.ascii_letters + string.digits) - set("0O1lI")))
@@ -253,8 +251,9 @@ def _given_secret(
     where = f"{path}.secret_env"
     if doc.secret is not None:
         return None, [Problem(where, "give either secret or secret_env")]
-    if not doc.secret_env.startswith(SECRET_ENV_PREFIX):
-        return None, [Problem(where, f"the variable's name must begin with {SECRET_ENV_PREFIX}")]
+    if not doc.secret_env.startswith(SECRET_VARIABLE_PREFIX):
+        message = f"the variable's name must begin with {SECRET_VARIABLE_PREFIX}"
+        return None, [Problem(where, message)]
     # Not there now (another machine's export): what is stored stays.
     return environ.get(doc.secret_env), []
 

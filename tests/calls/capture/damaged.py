@@ -15,7 +15,7 @@ HOSTILE = (
     {"user": ALICE + "%0d%0a%0d%0aEvent%3a%20Evil%0d%0aX%3a%20y"},
     {"display": "raw \udcff\udcfe\udc80 bytes"},
     {"display": "Žofie Åkerlund 王小明 😀"},
-    {"display": "L" * 2000},
+    {"display": "L" * 10_000},
     {"user": "9" * 500},
     {"user": "", "display": ""},
     {"user": "+44(7700)900-101", "display": "brackets in the number"},
