@@ -9,7 +9,7 @@ help:
 	@echo "make demo         a whole call centre on this machine, with real SIP calls (ONCE=1: end after them)"
 	@echo "make test         check and the whole test suite, against a real Asterisk and PostgreSQL"
 	@echo "make check        lint, types, import contracts"
-	@echo "make image        build the container image (docker or buildah)"
+	@echo "make image        build the container images (docker or buildah)"
 	@echo "make clean        remove what the targets above have made, the demo's data included"
 
 demo: .venv/.ready
@@ -29,9 +29,15 @@ check: .venv/.ready
 	@scripts/prepare
 	@touch $@
 
-lock:
-	uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes \
-	    --no-header --no-annotate --quiet pyproject.toml --output-file requirements.lock
+# Three files with the same versions: to work on it, to run it, to build its package.
+COMPILE = .venv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes \
+    --no-header --no-annotate --quiet
+
+lock: .venv/.ready
+	$(COMPILE) --extra dev pyproject.toml --output-file requirements.lock
+	$(COMPILE) --constraint requirements.lock pyproject.toml --output-file requirements-runtime.lock
+	printf 'hatchling\nsetuptools\n' | $(COMPILE) --constraint requirements.lock - \
+	    --output-file requirements-build.lock
 
 image: .venv/.ready
 	scripts/image

@@ -21,7 +21,6 @@ SECRET_VARIABLE_PREFIX = "CALLCTL_SECRET_"  # noqa: S105
 and nothing else, since a routing document must not fish in the environment."""
 
 
-
 class ConfigError(Exception):
     """A setting that is unknown, of the wrong type or out of range. The text names its source."""
 

@@ -26,6 +26,7 @@ from callctl.asterisk.fallback_plans import (
 )
 from callctl.asterisk.fallback_schedule import context_name, render_schedule
 from callctl.core.routing.model import (
+    Account,
     AccountIndex,
     DialPattern,
     Did,
@@ -96,7 +97,7 @@ def _extension_block(index: AccountIndex, extension: Extension, kind: int) -> st
     account = index.account
     return _context(
         f"callctl-endpoint-{word(extension.endpoint, 'endpoint')}",
-        "exten => s,1,Gosub(callctl-e164-%s,s,1(${CALLCTL_DIALLED}))" % account.country,
+        f"exten => s,1,{_e164(account, 'CALLCTL_DIALLED')}",
         " same => n,Set(CALLCTL_E164=${GOSUB_RETVAL})",
         f" same => n,Set(CALLCTL_FB_KEY={word(extension.number, 'extension')})",
         f" same => n,Goto(callctl-fb-{account.id}-by-{kind},s,1)",
@@ -107,10 +108,10 @@ def _trunk_block(index: AccountIndex, trunk: Trunk) -> str:
     account = index.account
     dids = f"callctl-fb-{account.id}-dids"
     lines = [
-        "exten => s,1,Gosub(callctl-e164-%s,s,1(${CALLCTL_DIALLED}))" % account.country,
+        f"exten => s,1,{_e164(account, 'CALLCTL_DIALLED')}",
         " same => n,Set(CALLCTL_E164=${GOSUB_RETVAL})",
         " same => n,Gosub(callctl-fb-caller,s,1)",
-        " same => n,Gosub(callctl-e164-%s,s,1(${CALLCTL_FB_CALLER}))" % account.country,
+        f" same => n,{_e164(account, 'CALLCTL_FB_CALLER')}",
         " same => n,Set(CALLCTL_FB_CALLER_E164=${GOSUB_RETVAL})",
     ]
     for number in ("${CALLCTL_E164}", "${CALLCTL_DIALLED}", "+${CALLCTL_DIALLED}"):
@@ -304,6 +305,11 @@ def _emergency_spellings(index: AccountIndex) -> list[str]:
 
 
 # Pieces of dialplan
+
+
+def _e164(account: Account, variable: str) -> str:
+    """Leaves the variable's number in E.164, or nothing, in GOSUB_RETVAL."""
+    return f"Gosub(callctl-e164-{account.country},s,1(${{{variable}}}))"
 
 
 def _context(name: str, *lines: str) -> str:

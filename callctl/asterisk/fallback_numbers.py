@@ -32,13 +32,15 @@ def dialling_plan(country: str) -> DiallingPlan:
     prefix = metadata.preferred_international_prefix or metadata.international_prefix or ""
     # "8~10" stands for a pause between the two.
     prefix = prefix.replace("~", "")
-    pattern = metadata.general_desc.national_number_pattern or "[0-9]+"
+    described = metadata.general_desc
+    pattern = (described and described.national_number_pattern) or "[0-9]+"
+    lengths = described.possible_length if described else ()
     return DiallingPlan(
         country=country,
         code=str(country_code_for_region(country)),
         international_prefix=prefix if prefix.isdigit() else "",
         national_prefix=metadata.national_prefix or "",
-        lengths=tuple(n for n in metadata.general_desc.possible_length if n > 0),
+        lengths=tuple(n for n in lengths if n > 0),
         national=re.sub(r"\s", "", pattern).replace("(?:", "(").replace(r"\d", "[0-9]"),
     )
 
@@ -83,14 +85,8 @@ def render_normaliser(plan: DiallingPlan) -> str:
     lines += [
         f' same => n(plus),GotoIf($["${{n:0:{len(code) + 1}}}" != "+{code}"]?abroad)',
         f" same => n,Set(LOCAL(n)=${{n:{len(code) + 1}}})",
-        *(
-            [
-                f' same => n,ExecIf($["${{n:0:{len(trunk)}}}" = "{trunk}" & {viable % "n"} = 0]?Set(LOCAL(n)=${{n:{len(trunk)}}}))'
-            ]
-            if trunk
-            else []
-        ),
-        " same => n,Goto(length)",
+        f" same => n,Set(LOCAL(is)={viable % 'n'})",
+        " same => n,Goto(trunk)",
         ' same => n(abroad),GotoIf($[${REGEX("^[+][1-9][0-9]{6,14}$" ${n})} = 0]?none)',
         " same => n,Return(${n})",
         " same => n(none),Return()",

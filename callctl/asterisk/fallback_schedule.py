@@ -30,7 +30,8 @@ def render_schedule(account: int, schedule: Schedule, default_zone: str, year: i
         f"[{context_name(account, schedule.name)}]",
         f"exten => s,1,Set(LOCAL(now)=${{STRFTIME(${{EPOCH}},{zone},%Y%m%d%u%H%M)}})",
         " same => n,Set(LOCAL(clock)=${now:9})",
-        " same => n,GotoIf($[${DIALPLAN_EXISTS(${CONTEXT},d${now:0:8},1)}]?${CONTEXT},d${now:0:8},1)",
+        " same => n,Set(LOCAL(day)=d${now:0:8})",
+        " same => n,GotoIf($[${DIALPLAN_EXISTS(${CONTEXT},${day},1)}]?${CONTEXT},${day},1)",
         " same => n,Goto(${CONTEXT},w${now:8:1},1)",
     ]
     lines += [f"exten => w{n},1,Return({_test(hours)})" for n, hours in sorted(week.items())]

@@ -23,25 +23,11 @@ from callctl.core.routing.plan import Direction, RoutePlan, Step
 from callctl.demo.sip import Behaviour, Caller, Phone
 
 YEAR = 2026
-_COLUMNS = [
-    "epoch",
-    "eventtype",
-    "eventtime",
-    "cid_name",
-    "cid_num",
-    "cid_ani",
-    "cid_dnid",
-    "exten",
-    "context",
-    "channame",
-    "appname",
-    "appdata",
-    "uniqueid",
-    "linkedid",
-    "peer",
-    "userfield",
-    "eventextra",
-]
+_COLUMNS = (
+    *("epoch", "eventtype", "eventtime", "cid_name", "cid_num", "cid_ani", "cid_dnid"),
+    *("exten", "context", "channame", "appname", "appdata", "uniqueid", "linkedid"),
+    *("peer", "userfield", "eventextra"),
+)
 
 
 def secret_of(endpoint: str) -> str:
@@ -155,19 +141,8 @@ class Switch:
 
     def rows(self, linkedid: str | None = None) -> list[Row]:
         """The journal so far, of one call or of all."""
-        try:
-            text = self.instance.journal_path.read_text(errors="surrogateescape")
-        except FileNotFoundError:
-            return []
-        found = []
-        for values in csv.reader(io.StringIO(text, newline="")):
-            columns = dict(zip(_COLUMNS, values, strict=True))
-            if linkedid is None or columns["linkedid"] == linkedid:
-                extra = (
-                    _fields(columns["eventextra"]) if columns["eventtype"][:8] == "CALLCTL_" else {}
-                )
-                found.append(Row(columns["eventtype"], columns, extra))
-        return found
+        rows = read_rows(self.instance.journal_path)
+        return [row for row in rows if linkedid in (None, row["linkedid"])]
 
     async def idle(self, seconds: float = 10.0) -> None:
         """Waits until no channel is left and the journal has taken its last row."""
@@ -189,11 +164,39 @@ class Switch:
     async def qualified(self, endpoint: str, state: str, seconds: float = 10.0) -> None:
         """Waits until a contact of `endpoint` is Avail or Unavail."""
         async with asyncio.timeout(seconds):
-            while not any(
-                endpoint + "/" in line and f" {state}" in line
-                for line in (await self.instance.cli("pjsip show contacts")).splitlines()
-            ):
+            while True:
+                contacts = await self.instance.cli("pjsip show contacts")
+                if any(f" {endpoint}/" in c and f" {state}" in c for c in contacts.splitlines()):
+                    return
                 await asyncio.sleep(0.05)
+
+
+def read_rows(journal: Path) -> list[Row]:
+    """All rows of a journal file; none if there is no file yet."""
+    try:
+        text = journal.read_text(errors="surrogateescape")
+    except FileNotFoundError:
+        return []
+    found = []
+    for values in csv.reader(io.StringIO(text, newline="")):
+        columns = dict(zip(_COLUMNS, values, strict=True))
+        ours = columns["eventtype"].startswith("CALLCTL_")
+        extra = _fields(columns["eventextra"]) if ours else {}
+        found.append(Row(columns["eventtype"], columns, extra))
+    return found
+
+
+EXPECTED_COMPLAINTS = (
+    # dialplan/10-doors.conf means it: whatever is dialled is routed or refused by a rule.
+    "The use of '_!' for an extension is strongly discouraged",
+)
+
+
+def complaints(log: Path) -> list[str]:
+    """Warnings and errors that Asterisk wrote, but those that are explained above."""
+    lines = log.read_text(errors="replace").splitlines()
+    loud = [line for line in lines if "] WARNING[" in line or "] ERROR[" in line]
+    return [line for line in loud if not any(known in line for known in EXPECTED_COMPLAINTS)]
 
 
 def _fields(extra: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """A journal on disk, a reader on it, and a database behind."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -90,8 +90,8 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(db: Database, account_id: int, tmp_path: Path) -> AsyncIterator[Desk]:
-    yield Desk(db, account_id, tmp_path / "journal.csv")
+async def desk(db: Database, account_id: int, tmp_path: Path) -> Desk:
+    return Desk(db, account_id, tmp_path / "journal.csv")
 
 
 def fixture_rows(name: str) -> bytes:

@@ -45,11 +45,13 @@ def unique_key(uniqueid: str) -> UniqueKey:
 def parse_fields(text: str) -> dict[str, str]:
     """The payload ``k=v;k=v`` of one of callctl's own rows, values percent-decoded.
 
-    Total: a part without ``=`` is left out; the first of two equal keys counts.
+    `why` stays encoded: it is a list with a grammar of its own (`encoding.decode_why`). Total: a
+    part without ``=`` is left out; the first of two equal keys counts.
     """
     fields: dict[str, str] = {}
     for part in text.split(";"):
         key, equals, value = part.partition("=")
         if equals:
-            fields.setdefault(key, unquote(value, errors="replace"))
+            decoded = value if key == "why" else unquote(value, errors="replace")
+            fields.setdefault(key, decoded)
     return fields

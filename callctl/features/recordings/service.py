@@ -116,7 +116,7 @@ class RecordingService:
         if row is None or row["state"] != "available":
             raise CallctlError("not_found", f"there is no recording {id_}")
         path: Path = self._places.root / row["path"]
-        if not inside(self._places.root, path) or not path.is_file():
+        if not await asyncio.to_thread(is_file_inside, self._places.root, path):
             raise CallctlError("not_found", f"the file of recording {id_} is gone")
         return path
 
@@ -125,6 +125,11 @@ def relative_path(file: str, started_at: datetime) -> Path:
     """``1700000000.5-2.raw`` → ``2023/11/14/1700000000.5-2.wav``."""
     day = started_at.astimezone(UTC)
     return Path(f"{day:%Y/%m/%d}", f"{Path(file).stem}.wav")
+
+
+def is_file_inside(root: Path, path: Path) -> bool:
+    """A file that is there, and under `root`."""
+    return inside(root, path) and path.is_file()
 
 
 def inside(root: Path, path: Path) -> bool:

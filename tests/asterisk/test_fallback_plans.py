@@ -1,0 +1,355 @@
+"""The fallback answers as the planner does: asked in a real Asterisk, question by question.
+
+Every question is one of (who dials, what, with which caller ID, when). The dialplan's clock is a
+variable here, so that a Sunday, a holiday and the night of a change of the clock can be asked.
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from callctl.asterisk.fallback_plans import sample_number
+from callctl.asterisk.fallback_schedule import hours_on
+from callctl.asterisk.program import AsteriskProgram
+from callctl.asterisk.provision import DIALPLAN_FILE, render_provisioning
+from callctl.asterisk.runtime import AsteriskInstance, console_command
+from callctl.core.routing.encoding import PlanError, decode_plan
+from callctl.core.routing.model import (
+    Account,
+    AccountKind,
+    AccountRouting,
+    BlockRule,
+    CallerRoute,
+    Destination,
+    DialPattern,
+    Did,
+    EmergencyNumber,
+    Extension,
+    Holiday,
+    HuntGroup,
+    HuntMemory,
+    Member,
+    OutboundRoute,
+    RecordPolicy,
+    RingStrategy,
+    RoutingTable,
+    Schedule,
+    Trunk,
+    WeeklyPeriod,
+    build_table,
+)
+from callctl.core.routing.patterns import parse_pattern
+from callctl.core.routing.plan import RoutePlan, RouteRequest, Source
+from callctl.core.routing.planner import plan_route
+from callctl.core.routing.schedule import opening_at
+from callctl.numbers import normalise
+from tests.asterisk.manager import originate
+from tests.asterisk.switch import complaints, read_rows
+
+ADDRESS = "127.0.2.200"
+WORKDAYS = (0, 1, 2, 3, 4)
+
+
+def chain(*texts: str) -> tuple[Destination, ...]:
+    return tuple(Destination.parse(text) for text in texts)
+
+
+OFFICE = Schedule(
+    "office",
+    (WeeklyPeriod(WORKDAYS, time(8), time(17, 30)),),
+    (
+        Holiday(date(2026, 12, 25), "Christmas", yearly=True),
+        Holiday(date(2026, 12, 24), "Eve", yearly=True, opens=time(8), closes=time(12)),
+        Holiday(date(2027, 3, 26), "Good Friday"),
+    ),
+)
+NIGHT = Schedule(
+    "night",
+    (WeeklyPeriod((4, 5), time(20), time(2)), WeeklyPeriod((6,), time(1), time(3))),
+    (Holiday(date(2026, 10, 24), "closed"),),
+    timezone="America/New_York",
+)
+
+
+def company() -> AccountRouting:
+    return AccountRouting(
+        account=Account(
+            2, "company", "Company", parent_id=1, timezone="Europe/Budapest", country="HU"
+        ),
+        extensions=(
+            Extension(
+                "101", endpoint="101", may_dial=("national", "world"), record=RecordPolicy.ALWAYS
+            ),
+            Extension(
+                "102",
+                endpoint="co-102",
+                schedule="office",
+                forward_unavailable=chain("extension:103"),
+                caller_id_number="+3617000002",
+            ),
+            Extension("103", endpoint="103", blocked_callers=("+3670X.", "withheld")),
+            Extension("104", endpoint="104", dnd=True, forward_busy=chain("number:+36301234567")),
+            Extension("105", endpoint="105", enabled=False),
+            Extension(
+                "106",
+                endpoint="106",
+                forward_always=chain("extension:101"),
+                caller_id_number="withheld",
+            ),
+            Extension("107", endpoint="107", forward_busy=chain("extension:108"), may_dial=()),
+            Extension(
+                "108", endpoint="108", forward_no_answer=chain("announce:sorry", "hangup:busy")
+            ),
+        ),
+        trunks=(Trunk("own", "192.0.2.9", endpoint="own", number_format="digits"),),
+        dids=(
+            Did("+3617000001", chain("extension:101", "hunt_group:all")),
+            Did(
+                "+3617000002",
+                chain("hunt_group:sales", "extension:102"),
+                schedule="office",
+                closed=chain("did:+3617000003"),
+                callers=(
+                    CallerRoute("+36301111111", chain("extension:103")),
+                    CallerRoute("+3630X.", chain("extension:107")),
+                    CallerRoute("withheld", chain("hangup:21")),
+                ),
+                record=RecordPolicy.INBOUND,
+            ),
+            Did(
+                "+3617000003",
+                chain("extension:103"),
+                schedule="night",
+                closed=chain("announce:closed"),
+            ),
+            Did("+3617000004", chain("extension:102", "number:+36301234567")),
+        ),
+        hunt_groups=(
+            HuntGroup(
+                "sales",
+                (Member("101", 7), Member("102"), Member("104"), Member("107", paused=True)),
+                number="600",
+                strategy=RingStrategy.LEAST_RECENT,
+                max_seconds=40,
+                then=chain("extension:103"),
+            ),
+            HuntGroup(
+                "all", (Member("101"), Member("103")), number="601", strategy=RingStrategy.ALL
+            ),
+        ),
+        schedules=(OFFICE, NIGHT),
+        blocklist=(
+            BlockRule("+36209999999", "nuisance"),
+            BlockRule("+3690.", "premium", cause=1),
+        ),
+        outbound=(
+            OutboundRoute(
+                "national", (DialPattern("+36ZXXXXXXX"), DialPattern("+36[237]0X.")), ("own",)
+            ),
+            OutboundRoute(
+                "world",
+                (DialPattern("+."), DialPattern("9.", strip=1)),
+                ("own",),
+                "world",
+                max_seconds=600,
+            ),
+            OutboundRoute("prefix", (DialPattern("8X.", strip=1, prepend="+36"),), ("own",)),
+            OutboundRoute(
+                "short", (DialPattern("1XXX"),), ("own",), caller_id_number="+3617999999"
+            ),
+        ),
+        emergency=(EmergencyNumber("112", ("own",), caller_id_number="+3617000001"),),
+        record=RecordPolicy.NEVER,
+    )
+
+
+def operator() -> AccountRouting:
+    return AccountRouting(
+        account=Account(1, "main", "Operator", AccountKind.OPERATOR, country="US"),
+        extensions=(Extension("200", endpoint="200"), Extension("201", endpoint="201")),
+        trunks=(Trunk("carrier", "192.0.2.1", endpoint="carrier"),),
+        dids=(Did("+12125550100", chain("extension:200")),),
+        outbound=(OutboundRoute("us", (DialPattern("+1NXXNXXXXXX"),), ("carrier",)),),
+    )
+
+
+TABLE = build_table((operator(), company()), revision=3)
+
+
+@dataclass(frozen=True)
+class Question:
+    endpoint: str
+    dialled: str
+    caller: str | None
+    at: datetime
+
+    def dialplan(self, number: int) -> list[str]:
+        shown = "allowed" if self.caller else "prohib"
+        return [
+            f"exten => q{number},1,Set(TEST_EPOCH={int(self.at.timestamp())})",
+            f" same => n,Set(CALLERID(num)={self.caller or 'anonymous'})",
+            f" same => n,Set(CALLERID(num-pres)={shown})",
+            f" same => n,Set(CALLCTL_ENDPOINT={self.endpoint})",
+            f" same => n,Set(CALLCTL_DIALLED={self.dialled})",
+            " same => n,Set(CALLCTL_PLAN=)",
+            " same => n,Gosub(callctl-fallback,s,1)",
+            f" same => n,CELGenUserEvent(ANSWER_{number},${{CALLCTL_PLAN}})",
+            f" same => n,Goto(q{number + 1},1)",
+        ]
+
+    def planned(self, table: RoutingTable) -> RoutePlan:
+        """What the daemon would say, memory empty."""
+        account, source, key = table.endpoints[self.endpoint]
+        country = table.accounts[account].account.country
+        inside = source == "extension"
+        number = key if inside else self.caller
+        request = RouteRequest(
+            uniqueid="",
+            account_id=account,
+            source=Source(source),
+            key=key,
+            dialled=self.dialled,
+            dialled_e164=normalise(self.dialled, country),
+            caller_number=number,
+            caller_e164=None if inside or number is None else normalise(number, country),
+        )
+        return plan_route(request, table, self.at, HuntMemory())
+
+
+MOMENTS = [
+    datetime(2026, 7, 6, 10, tzinfo=ZoneInfo("Europe/Budapest")),
+    datetime(2026, 7, 6, 17, 29, 59, tzinfo=ZoneInfo("Europe/Budapest")),
+    datetime(2026, 7, 6, 17, 30, tzinfo=ZoneInfo("Europe/Budapest")),
+    datetime(2027, 12, 25, 10, tzinfo=ZoneInfo("Europe/Budapest")),
+    datetime(2027, 12, 24, 11, 59, tzinfo=ZoneInfo("Europe/Budapest")),
+    datetime(2027, 3, 26, 9, tzinfo=ZoneInfo("Europe/Budapest")),
+    datetime(2026, 7, 4, 1, 30, tzinfo=ZoneInfo("America/New_York")),
+    datetime(2026, 11, 1, 1, 30, tzinfo=ZoneInfo("America/New_York")),
+    datetime(2026, 11, 1, 1, 30, fold=1, tzinfo=ZoneInfo("America/New_York")),
+    datetime(2026, 10, 25, 1, 0, tzinfo=ZoneInfo("America/New_York")),
+]
+CALLERS = [
+    None,
+    "+36201234567",
+    "06301111111",
+    "+36301111112",
+    "36701234567",
+    "+36209999999",
+    "0690123456",
+    "12345",
+    "+4915112345678",
+]
+
+
+def questions() -> list[Question]:
+    noon = MOMENTS[0]
+    dids = ["+3617000001", "0617000002", "3617000003", "003617000004", "17000002", "+3617999999"]
+    asked = [
+        Question("own", did, caller, at)
+        for did, caller, at in itertools.product(dids, CALLERS, MOMENTS)
+    ]
+    asked += [
+        Question("carrier", did, caller, noon)
+        for did, caller in itertools.product(
+            ["2125550100", "12125550100", "+3617000001", "0113617000002"],
+            ["+12125550199", "2125550199"],
+        )
+    ]
+    dialled = [
+        *("101", "102", "103", "104", "105", "106", "107", "108", "600", "601", "999"),
+        *("+3617000001", "0617000002", "17000003", "06301234567", "+36301234567", "0630123456"),
+        *(
+            "9123456",
+            "8301234567",
+            "1234",
+            "112",
+            "+112",
+            "9112",
+            "004915112345678",
+            "*77",
+            "h",
+            "s",
+        ),
+        *("+12125550100", "2125550100", "200", "201"),
+    ]
+    endpoints = [name for name, (_, kind, _) in TABLE.endpoints.items() if kind == "extension"]
+    asked += [
+        Question(endpoint, to, None, at)
+        for endpoint, to, at in itertools.product(endpoints, dialled, (noon, MOMENTS[3]))
+    ]
+    return asked
+
+
+@pytest.fixture(scope="module")
+async def answers(
+    asterisk_program: AsteriskProgram, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[dict[int, str]]:
+    """What the dialplan says to each of `questions`, by its place in them."""
+    asked = questions()
+    instance = AsteriskInstance(
+        asterisk_program, tmp_path_factory.mktemp("fallback"), address=ADDRESS, agi_address=ADDRESS
+    )
+    instance.write_configuration()
+    text = render_provisioning(TABLE, {}, 2026)[DIALPLAN_FILE].replace("${EPOCH}", "${TEST_EPOCH}")
+    lines = [line for number, question in enumerate(asked) for line in question.dialplan(number)]
+    end = f"exten => q{len(asked)},1,Hangup()"
+    (instance.generated_dir / DIALPLAN_FILE).write_text("\n".join([text, "[ask]", *lines, end, ""]))
+    async with instance:
+        await originate(instance, "Local/q0@ask", "ask", f"q{len(asked)}")
+        async with asyncio.timeout(60):
+            while f"ANSWER_{len(asked) - 1}" not in instance.journal_path.read_text():
+                await asyncio.sleep(0.1)
+        rows = read_rows(instance.journal_path)
+        assert complaints(instance.messages_log) == []
+    found = {}
+    for row in rows:
+        if row.type.startswith("ANSWER_"):
+            extra = row["eventextra"].removeprefix('{"extra":"').removesuffix('"}')
+            found[int(row.type.removeprefix("ANSWER_"))] = extra
+    yield found
+
+
+def essence(plan: RoutePlan) -> tuple[object, ...]:
+    return (plan.steps, plan.did, plan.route, plan.account_id, plan.direction, plan.max_seconds)
+
+
+def test_every_question_gets_the_planner_s_answer(answers: dict[int, str]) -> None:
+    asked = questions()
+    assert len(answers) == len(asked)
+    wrong = []
+    for number, question in enumerate(asked):
+        expected = question.planned(TABLE)
+        unknown = expected.route == "unknown"
+        try:
+            told = decode_plan(answers[number])
+        except PlanError:
+            if not unknown:
+                wrong.append((question, expected.route, answers[number]))
+            continue
+        if essence(told) != essence(expected):
+            wrong.append((question, expected, answers[number]))
+    assert wrong == []
+    kinds = {decode_plan(a).route.partition(":")[0] for a in answers.values() if a}
+    assert kinds >= {"did", "blocklist", "extension", "hunt_group", "outbound", "emergency"}
+
+
+@pytest.mark.parametrize("schedule", [OFFICE, NIGHT], ids=lambda s: s.name)
+def test_hours_of_a_day_are_the_schedule_s_at_every_minute(schedule: Schedule) -> None:
+    zone = schedule.timezone or "Europe/Budapest"
+    for day in (date(2026, 10, 20) + timedelta(days=n) for n in range(70)):
+        hours = hours_on(schedule, day, zone)
+        for minute in range(0, 24 * 60, 5):
+            clock = time(minute // 60, minute % 60)
+            at = datetime.combine(day, clock, ZoneInfo(zone))
+            told = any(a <= clock.hour * 100 + clock.minute < b for a, b in hours)
+            assert told == opening_at(schedule, at, zone).is_open, at
+
+
+@pytest.mark.parametrize("pattern", ["+36X.", "_NXXZ", "[5-7]X!", "*9[13]", "0-1 2", "+."])
+def test_sample_is_a_number_that_the_pattern_takes(pattern: str) -> None:
+    assert all(parse_pattern(pattern).matches(sample_number(pattern, n)) for n in range(10))
