@@ -10,10 +10,11 @@ import sys
 from collections.abc import Callable, Sequence
 
 from callctl import __version__
-from callctl.cli import access, demo, journal, routing, system
+from callctl.cli import access, asterisk, demo, journal, routing, system
 from callctl.cli.common import EXIT_AWAY, EXIT_USAGE, Failure
 from callctl.config import ConfigError
 from callctl.core.errors import CallctlError
+from callctl.telemetry.log import configure_logging
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -25,7 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"callctl {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for subject in (demo, system, journal, routing, access):
+    for subject in (demo, system, journal, routing, access, asterisk):
         subject.add_commands(commands)
     return parser
 
@@ -34,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code. Errors that have a name are one line, never a traceback."""
     arguments = build_parser().parse_args(argv)
     run: Command = arguments.run
+    # Standard output is the command's answer; the daemon and the demo say more, elsewhere.
+    configure_logging("warning")
     try:
         return run(arguments)
     except Failure as failure:

@@ -72,7 +72,7 @@ async def _show(state_dir: Path, once: bool, stop: asyncio.Event) -> int:
     async with open_stage(state_dir, lambda line: _print(f"· {line}")) as stage:
         _print("")
         async with aiohttp.ClientSession() as session:
-            api = Api(stage, session)
+            api = Api(stage.url, stage.token, session)
             wrong = 0
             for number, call in enumerate(CALLS, 1):
                 _print(f"{number}. {call.title}")

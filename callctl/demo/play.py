@@ -3,17 +3,17 @@ what the phones saw."""
 
 import asyncio
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 
 import aiohttp
 
 from callctl.demo.script import DemoCall
-from callctl.demo.sip import Answer, Caller
+from callctl.demo.sip import Answer
 from callctl.demo.sip_log import PhoneSaw
-from callctl.demo.stage import ADDRESS, CARRIERS, Stage, phone_address
+from callctl.demo.stage import Stage
 from callctl.demo.tone import tone_hz
 from callctl.demo.verify import Seen, differences, sides_of, strongest_tone
 
@@ -31,27 +31,40 @@ class Played:
 
 
 class Api:
-    """The stage's API, asked as any program would ask it."""
+    """The API at `url`, asked as any program would ask it."""
 
-    def __init__(self, stage: Stage, session: aiohttp.ClientSession) -> None:
-        self._stage = stage
+    def __init__(self, url: str, token: str, session: aiohttp.ClientSession) -> None:
+        self._url = url
+        self._headers = {"Authorization": f"Bearer {token}"}
         self._session = session
 
     async def get(self, path: str, **query: str) -> Any:
-        async with self._session.get(self._url(path, query), headers=self._headers()) as response:
+        async with self.request("GET", path, params=query) as response:
             response.raise_for_status()
             return await response.json()
 
     async def get_bytes(self, path: str) -> bytes:
-        async with self._session.get(self._url(path, {}), headers=self._headers()) as response:
+        async with self.request("GET", path) as response:
             response.raise_for_status()
             return await response.read()
 
-    def _headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._stage.token}"}
-
-    def _url(self, path: str, query: dict[str, str]) -> str:
-        return f"{self._stage.url}{path}" + (f"?{urlencode(query)}" if query else "")
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+    ) -> Any:
+        """One request, as a context manager that gives the response, whatever its status."""
+        return self._session.request(
+            method,
+            f"{self._url}{path}",
+            params=params,
+            json=json,
+            headers={**self._headers, **(headers or {})},
+        )
 
 
 async def play(stage: Stage, api: Api, call: DemoCall) -> Played:
@@ -61,7 +74,8 @@ async def play(stage: Stage, api: Api, call: DemoCall) -> Played:
         behaviour = call.behaviours.get(name, Answer())
         if party is not None and party.behaviour != behaviour:
             await party.behave(behaviour)
-    async with _caller(stage, call) as caller:
+    caller = stage.caller(call.from_, call.to, via=call.via, talk=call.talk)
+    async with caller:
         caller_saw = await caller.ended(seconds=CALL_SECONDS)
     seen = Seen(caller_saw, tuple((n, _saw(stage, n, caller_saw)) for n in call.tried))
     problems = _strays(stage, call, caller_saw) + _unlike_script(call, seen)
@@ -71,22 +85,6 @@ async def play(stage: Stage, api: Api, call: DemoCall) -> Played:
     problems += differences(record, seen)
     problems += await _recording_problems(api, call, record, caller_saw)
     return Played(call, record, problems)
-
-
-def _caller(stage: Stage, call: DemoCall) -> Caller:
-    directory = stage.asterisk.state_dir / "sip"
-    if call.via is not None:
-        address = CARRIERS[call.via]
-        return Caller(call.from_, address, ADDRESS, directory, to=call.to, talk=call.talk)
-    return Caller(
-        call.from_,
-        phone_address(call.from_),
-        ADDRESS,
-        directory,
-        to=call.to,
-        secret=stage.secrets[call.from_],
-        talk=call.talk,
-    )
 
 
 def _saw(stage: Stage, name: str, caller: PhoneSaw) -> PhoneSaw | None:

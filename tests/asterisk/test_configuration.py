@@ -70,8 +70,7 @@ async def test_stream_transports_answer(switch: Switch, transport: str) -> None:
     writer.write(request.encode())
     async with asyncio.timeout(5):
         answer = await reader.readline()
-    writer.close()
-    await writer.wait_closed()
+    writer.transport.abort()
     assert answer.startswith(b"SIP/2.0 ")
 
 
@@ -106,15 +105,14 @@ async def test_manager_user_may_do_what_callctl_needs(switch: Switch) -> None:
     "action",
     [
         ("Action: Command", "Command: core show version"),
-        ("Action: GetConfig", "Filename: manager.conf"),
-        ("Action: UpdateConfig", "SrcFilename: a", "DstFilename: b"),
+        ("Action: UpdateConfig", "SrcFilename: rtp.conf", "DstFilename: rtp.conf"),
         ("Action: Originate", "Channel: Local/1@x", "Application: System", "Data: id"),
-        ("Action: ModuleLoad", "LoadType: unload"),
     ],
     ids=lambda a: a[0],
 )
 async def test_manager_user_may_do_no_more(switch: Switch, action: tuple[str, ...]) -> None:
-    assert (await manage(switch.instance, *action)).startswith("Response: Error")
+    answer = await manage(switch.instance, *action)
+    assert re.search("Permission denied|Originate Access Forbidden", answer)
 
 
 # -- provisioning ---------------------------------------------------------------------------------

@@ -302,8 +302,9 @@ async def answers(
     async with instance:
         await originate(instance, "Local/q0@ask", "ask", f"q{len(asked)}")
         async with asyncio.timeout(60):
-            while f"ANSWER_{len(asked) - 1}" not in instance.journal_path.read_text():
-                await asyncio.sleep(0.1)
+            last = f"ANSWER_{len(asked) - 1}"
+            while not any(row.type == last for row in read_rows(instance.journal_path)):
+                await asyncio.sleep(0.2)
         rows = read_rows(instance.journal_path)
         assert complaints(instance.messages_log) == []
     found = {}
