@@ -61,7 +61,6 @@ ENV PATH=/opt/callctl/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
     CALLCTL_LOG_FORMAT=json
 USER callctl
 WORKDIR /var/lib/callctl
-VOLUME /var/lib/callctl
 EXPOSE 8080
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s \
     CMD ["python3", "-c", "import os, urllib.request as r; r.urlopen(f\"http://127.0.0.1:{os.environ['CALLCTL_HTTP_PORT']}/healthz\", timeout=4)"]

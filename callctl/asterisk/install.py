@@ -98,7 +98,7 @@ def install_asterisk_conf(
 def _make_directories(values: ConfValues) -> None:
     for directory in (
         values.generated_dir,
-        values.lib_dir,
+        values.lib_dir / "keys",
         values.spool_dir,
         values.recordings_spool,
         values.log_dir / "cel-custom",

@@ -46,7 +46,8 @@ class Api:
     async def get_bytes(self, path: str) -> bytes:
         async with self.request("GET", path) as response:
             response.raise_for_status()
-            return await response.read()
+            body: bytes = await response.read()
+            return body
 
     def request(
         self,

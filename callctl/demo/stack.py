@@ -97,10 +97,11 @@ class Stack:
         self._daemon = None
         await self._daemon_life.aclose()
 
-    async def apply_routing(self, text: bytes, file: str) -> None:
-        """As `callctl routing apply` does. Raises CallctlError."""
+    async def apply_routing(self, file: Path) -> None:
+        """As `callctl routing apply` does. Raises CallctlError, OSError."""
         account_id = (await self.daemon.access.bootstrap()).account_id
-        await self.daemon.routing.apply(account_id, text, "demo", file=file)
+        text = await asyncio.to_thread(file.read_bytes)
+        await self.daemon.routing.apply(account_id, text, "demo", file=file.name)
 
     async def until_qualified(self, alive: int) -> None:
         """Until Asterisk knows which carriers are there: a dead one must not eat the ring time.
@@ -142,7 +143,7 @@ async def open_stack(
         progress("Starting PostgreSQL and callctl")
         life.push_async_callback(stack.stop_daemon)
         await stack.start_daemon()
-        await stack.apply_routing(routing.read_bytes(), routing.name)
+        await stack.apply_routing(routing)
         progress("Starting Asterisk")
         life.push_async_callback(stack.asterisk.stop)
         await stack.asterisk.start()

@@ -13,12 +13,15 @@ TOLERANCE_SECONDS = 0.35
 """Two processes' clocks and the wire between them."""
 
 _RESULT_OF_CODE = {
+    None: "NOANSWER",
     200: "ANSWER",
+    480: "NOANSWER",
     486: "BUSY",
     487: "NOANSWER",
     600: "BUSY",
     603: "REJECTED",
 }
+"""What a record says of a phone by its last word (None: it said none). Others: UNAVAILABLE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +71,17 @@ def _trunk(endpoint: str | None) -> str:
 def _result(saw: PhoneSaw | None, caller: PhoneSaw) -> str:
     if saw is None:
         return "UNAVAILABLE"
-    if saw.final_code == 487 and caller.answered_at is None and caller.ended_by == "self":
-        return "CANCEL"
-    return _RESULT_OF_CODE.get(saw.final_code or 0, "UNAVAILABLE")
+    if saw.final_code == 487:
+        if "elsewhere" in (saw.reason or "").lower():
+            return "ANSWERED_ELSEWHERE"
+        if caller.answered_at is None and caller.ended_by == "self" and _together(saw, caller):
+            return "CANCEL"
+    return _RESULT_OF_CODE.get(saw.final_code, "UNAVAILABLE")
+
+
+def _together(saw: PhoneSaw, caller: PhoneSaw) -> bool:
+    """Whether the phone stopped ringing because the caller left, not before."""
+    return (saw.ended_at or 0.0) >= (caller.ended_at or 0.0) - TOLERANCE_SECONDS
 
 
 def sides_of(wav: bytes) -> tuple[list[int], list[int], float]:

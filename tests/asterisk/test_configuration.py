@@ -36,8 +36,9 @@ async def test_every_named_module_runs_and_no_other(switch: Switch) -> None:
     assert running == set(needed_modules())
 
 
-async def test_no_module_is_named_that_would_write_calls_elsewhere() -> None:
+async def test_no_module_runs_that_writes_calls_elsewhere_or_reaches_a_shell() -> None:
     assert {"cel_manager.so", "cdr_csv.so", "cdr_custom.so"}.isdisjoint(needed_modules())
+    assert {"app_system.so", "func_shell.so", "res_clioriginate.so"}.isdisjoint(needed_modules())
 
 
 async def test_sip_is_offered_by_udp_tcp_and_tls(switch: Switch) -> None:
@@ -106,13 +107,12 @@ async def test_manager_user_may_do_what_callctl_needs(switch: Switch) -> None:
     [
         ("Action: Command", "Command: core show version"),
         ("Action: UpdateConfig", "SrcFilename: rtp.conf", "DstFilename: rtp.conf"),
-        ("Action: Originate", "Channel: Local/1@x", "Application: System", "Data: id"),
     ],
     ids=lambda a: a[0],
 )
 async def test_manager_user_may_do_no_more(switch: Switch, action: tuple[str, ...]) -> None:
     answer = await manage(switch.instance, *action)
-    assert re.search("Permission denied|Originate Access Forbidden", answer)
+    assert "Permission denied" in answer
 
 
 # -- provisioning ---------------------------------------------------------------------------------

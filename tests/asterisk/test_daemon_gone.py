@@ -81,13 +81,15 @@ async def test_same_phones_ring_in_the_same_order_and_are_recorded(
     (switch.instance.recordings_spool / recording).unlink()
 
 
-async def test_emergency_number_goes_out_without_the_daemon(switch: Switch) -> None:
+async def test_emergency_number_goes_out_without_the_daemon_by_a_carrier_thought_dead(
+    switch: Switch,
+) -> None:
+    await switch.qualified("carrier-a", "Unavail")
     async with (
         daemon_instead(switch, "dead"),
         switch.carrier(21, Answer()) as carrier,
         switch.call_from("105", "112") as caller,
     ):
-        await switch.qualified("carrier-a", "Avail")
         saw = await carrier.answered()
         await caller.hang_up()
         await caller.ended()
