@@ -10,14 +10,15 @@ FROM ${BASE}
 LABEL org.opencontainers.image.title="Asterisk for callctl"
 ARG ASTERISK_ID=5060
 # The user comes before the package, so that its number is the same in both images. The link
-# gives the modules a path that does not depend on the machine's architecture.
+# gives the modules a path that does not depend on the machine's architecture. Python runs the
+# check that `*99` on a phone asks for.
 RUN --mount=type=bind,from=host,target=/run/host \
     export APT_CONFIG=/run/host/apt.conf DEBIAN_FRONTEND=noninteractive \
     && groupadd --gid ${ASTERISK_ID} asterisk \
     && useradd --uid ${ASTERISK_ID} --gid asterisk --no-create-home --shell /usr/sbin/nologin \
         --home-dir /var/lib/asterisk asterisk \
     && apt-get update -qq \
-    && apt-get install -qq --no-install-recommends asterisk tzdata \
+    && apt-get install -qq --no-install-recommends asterisk python3 tzdata \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/log/apt /var/log/*.log \
     && rm -rf /etc/asterisk /var/lib/asterisk/astdb.sqlite3 \
     && install -d -o asterisk -g asterisk -m 0750 /etc/asterisk /var/run/asterisk \

@@ -28,6 +28,7 @@ from callctl.asterisk.fallback_schedule import context_name, render_schedule
 from callctl.core.routing.model import (
     Account,
     AccountIndex,
+    AccountRouting,
     DialPattern,
     Did,
     Extension,
@@ -201,32 +202,41 @@ def _did_lines(
 
 
 def _inside_blocks(planner: FallbackPlanner) -> Iterator[str]:
-    """What an extension reaches inside: one context for each recording policy of the caller."""
-    routing = planner.routing
+    """What an extension reaches inside: one context for all, and for each recording policy of the
+    caller one with what differs by it, or by the caller itself (``dialled~caller``)."""
     account = planner.account.id
-    numbers = {e.number for e in routing.extensions}
-    targets: list[tuple[str, str | None]] = [(e.number, None) for e in routing.extensions]
-    targets += [
-        (g.number, None) for g in routing.hunt_groups if g.number and g.number not in numbers
-    ]
-    targets += [(d.number, d.number) for d in routing.dids]
-    records = {e.number: e.record for e in routing.extensions}
-    for record in dict.fromkeys(records.values()):
-        lines: list[str] = []
-        for dialled, e164 in targets:
-            usual = planner.inside(dialled, e164, record)
-            lines += tree_lines(account, word(dialled, "number"), usual)
-            # Whom the plan speaks of may itself be the caller, and is not rung then.
-            for caller in sorted(_subjects(usual) & numbers):
-                if records[caller] is record:
-                    tree = planner.inside_by(caller, dialled, e164)
-                    if tree != usual:
-                        lines += tree_lines(account, f"{dialled}~{caller}", tree)
-        yield _context(_inside_name(account, record), *lines)
+    records = {e.number: e.record for e in planner.routing.extensions}
+    lines: dict[RecordPolicy | None, list[str]] = {None: []}
+    lines |= {record: [] for record in records.values()}
+    for dialled, e164 in _inside_targets(planner.routing):
+        name = word(dialled, "number")
+        usual = {r: planner.inside(dialled, e164, r) for r in dict.fromkeys(records.values())}
+        if len(set(usual.values())) == 1:
+            lines[None] += tree_lines(account, name, next(iter(usual.values())))
+        else:
+            for record, tree in usual.items():
+                lines[record] += tree_lines(account, name, tree)
+        # Whom the plan speaks of may itself be the caller, and is not rung then.
+        spoken_of = frozenset().union(*map(_subjects, usual.values()))
+        for caller in sorted(spoken_of & records.keys()):
+            tree = planner.inside_by(caller, dialled, e164)
+            if tree != usual[records[caller]]:
+                lines[records[caller]] += tree_lines(account, f"{name}~{caller}", tree)
+    for kind, found in lines.items():
+        yield _context(_inside_name(account, kind), *found)
 
 
-def _inside_name(account: int, record: RecordPolicy) -> str:
-    return f"callctl-fb-{account}-inside-{record.value}"
+def _inside_targets(routing: AccountRouting) -> list[tuple[str, str | None]]:
+    """(as dialled, in E.164) of all that extensions may reach inside; first come, first served."""
+    targets: dict[str, str | None] = {e.number: None for e in routing.extensions}
+    for group in routing.hunt_groups:
+        if group.number:
+            targets.setdefault(group.number, None)
+    return [*targets.items(), *((did.number, did.number) for did in routing.dids)]
+
+
+def _inside_name(account: int, record: RecordPolicy | None) -> str:
+    return f"callctl-fb-{account}-inside-{record.value if record else 'all'}"
 
 
 def _subjects(tree: Tree) -> frozenset[str]:
@@ -264,12 +274,13 @@ def _class_block(
     """What extensions of one class may dial: emergency, inside, outside, in this order."""
     account = index.account.id
     here = f"callctl-fb-{account}-by-{number}"
-    inside = _inside_name(account, kind.record)
+    own, common = _inside_name(account, kind.record), _inside_name(account, None)
     lines = [f"exten => s,1,GotoIf({_exists(here, 'x${CALLCTL_DIALLED}')}?x${{CALLCTL_DIALLED}},1)"]
     if kind.enabled:
         for dialled in ("${CALLCTL_DIALLED}", "${CALLCTL_E164}"):
-            for exten in (f"{dialled}~${{CALLCTL_FB_KEY}}", dialled):
-                lines.append(f" same => n,GotoIf({_exists(inside, exten)}?{inside},{exten},1)")
+            by_caller = f"{dialled}~${{CALLCTL_FB_KEY}}"
+            for place, exten in ((own, by_caller), (own, dialled), (common, dialled)):
+                lines.append(f" same => n,GotoIf({_exists(place, exten)}?{place},{exten},1)")
         lines += [
             f" same => n,Gosub(callctl-fb-{account}-ways,s,1)",
             f" same => n,GotoIf({_exists(here, 'w${GOSUB_RETVAL}')}?w${{GOSUB_RETVAL}},1)",
@@ -280,11 +291,11 @@ def _class_block(
     for dialled in _emergency_spellings(index):
         lines += _leaf_lines(f"x{dialled}", planner.emergency(dialled, kind))
     if kind.enabled:
-        for place, (route, dial) in enumerate(_dials(index)):
+        for number_of, (route, dial) in enumerate(_dials(index)):
             for form in "dbe":
                 plan = planner.outside(kind, route, dial, form)
                 if plan is not None:
-                    lines += _leaf_lines(f"w{form}{place}", plan)
+                    lines += _leaf_lines(f"w{form}{number_of}", plan)
     return _context(here, *lines)
 
 

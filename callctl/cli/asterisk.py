@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from agi.install import copy_check
 from callctl.asterisk.conf import ConfError, ConfValues, read_or_make_secret
 from callctl.asterisk.install import (
     ForeignFiles,
@@ -102,6 +103,7 @@ def run_conf(arguments: argparse.Namespace) -> int:
         if arguments.check:
             return _say_difference(values)
         written = install_asterisk_conf(values, owners=owners, overwrite=arguments.overwrite)
+        copy_check(values.agi_dir)
     except ForeignFiles as error:
         raise Failure(
             f"{arguments.directory} has files that callctl did not write, or that were changed "
@@ -119,9 +121,8 @@ def run_conf(arguments: argparse.Namespace) -> int:
 def _say_difference(values: ConfValues) -> int:
     difference = compare_asterisk_conf(values)
     for name in difference.changed:
-        print(
-            f"{values.etc_dir / name}{' (not written by callctl)' if name in difference.foreign else ''}"
-        )
+        note = " (not written by callctl)" if name in difference.foreign else ""
+        print(f"{values.etc_dir / name}{note}")
     if not difference.changed:
         print("up to date")
     return EXIT_NO if difference.changed else EXIT_OK
@@ -167,7 +168,7 @@ def _values(arguments: argparse.Namespace, settings: Settings, owners: Owners | 
         module_dir=module_dir,
         data_dir=data_dir,
         lib_dir=arguments.lib_dir,
-        agi_dir=data_dir / "agi-bin",
+        agi_dir=arguments.lib_dir / "agi-bin",
         spool_dir=arguments.spool_dir,
         run_dir=arguments.run_dir,
         log_dir=_log_dir(settings),

@@ -50,6 +50,7 @@ class Stack:
         self.asterisk.readable = install_check(self.asterisk.values.agi_dir)
         self.settings = self._settings(agi_port, http_port, database_url)
         self.url = f"http://{self.address}:{http_port}"
+        self._secrets: dict[str, str] = {}
         self._daemon: Daemon | None = None
         self._daemon_life = contextlib.AsyncExitStack()
 
@@ -81,9 +82,10 @@ class Stack:
             raise RuntimeError("the daemon does not run")
         return self._daemon
 
-    def secret_of(self, extension: str) -> str:
-        """The SIP password of an extension."""
-        return self.daemon.routing.credentials[extension].secret
+    @property
+    def secrets(self) -> dict[str, str]:
+        """SIP passwords by extension, as of the last routing applied here."""
+        return self._secrets
 
     async def start_daemon(self) -> Daemon:
         """Returns once its database is there and its routing is loaded."""
@@ -102,6 +104,9 @@ class Stack:
         account_id = (await self.daemon.access.bootstrap()).account_id
         text = await asyncio.to_thread(file.read_bytes)
         await self.daemon.routing.apply(account_id, text, "demo", file=file.name)
+        routing = self.daemon.routing
+        own = {e for e, (_, kind, _) in routing.table.endpoints.items() if kind == "extension"}
+        self._secrets = {e: c.secret for e, c in routing.credentials.items() if e in own}
 
     async def until_qualified(self, alive: int) -> None:
         """Until Asterisk knows which carriers are there: a dead one must not eat the ring time.

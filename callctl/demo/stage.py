@@ -45,7 +45,7 @@ class Stage:
     ) -> Caller:
         """A call of extension `from_`, or (with a carrier's name) of the outside number `from_`."""
         address = f"{NET}.{CARRIERS[via] if via else from_}"
-        secret = None if via else self.stack.secret_of(from_)
+        secret = None if via else self.stack.secrets[from_]
         directory = self.stack.state_dir / "sip"
         return Caller(
             from_, address, self.stack.address, directory, to=to, secret=secret, talk=talk
@@ -62,7 +62,7 @@ async def open_stage(state_dir: Path, progress: Progress) -> AsyncIterator[Stage
         progress("Registering the phones")
         server, sip_dir = stack.address, state_dir / "sip"
         phones = {
-            e: Phone(e, f"{NET}.{e}", server, sip_dir, secret=stack.secret_of(e)) for e in PHONES
+            e: Phone(e, f"{NET}.{e}", server, sip_dir, secret=stack.secrets[e]) for e in PHONES
         }
         carriers = {n: Phone(n, f"{NET}.{end}", server, sip_dir) for n, end in CARRIERS.items()}
         for phone in (*phones.values(), *carriers.values()):

@@ -72,16 +72,13 @@ def _result(saw: PhoneSaw | None, caller: PhoneSaw) -> str:
     if saw is None:
         return "UNAVAILABLE"
     if saw.final_code == 487:
-        if "elsewhere" in (saw.reason or "").lower():
+        if saw.ended_by == "far" and "elsewhere" in (saw.reason or "").lower():
             return "ANSWERED_ELSEWHERE"
-        if caller.answered_at is None and caller.ended_by == "self" and _together(saw, caller):
+        left = caller.answered_at is None and caller.ended_by == "self"
+        # All parties' times are one machine's: what the caller's leaving ended, ended after it.
+        if left and (saw.ended_at or 0.0) >= (caller.ended_at or 0.0):
             return "CANCEL"
     return _RESULT_OF_CODE.get(saw.final_code, "UNAVAILABLE")
-
-
-def _together(saw: PhoneSaw, caller: PhoneSaw) -> bool:
-    """Whether the phone stopped ringing because the caller left, not before."""
-    return (saw.ended_at or 0.0) >= (caller.ended_at or 0.0) - TOLERANCE_SECONDS
 
 
 def sides_of(wav: bytes) -> tuple[list[int], list[int], float]:

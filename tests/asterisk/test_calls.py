@@ -1,10 +1,11 @@
 """Calls through the real dialplan: every kind of step, every way that an attempt can end."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from callctl.core.outcomes import AttemptResult, Next, classify_attempt
+from callctl.core.outcomes import AttemptResult, classify_attempt
 from callctl.core.routing.plan import (
     AnnounceStep,
     Direction,
@@ -289,11 +290,12 @@ async def test_trunk_with_all_channels_taken_is_passed_over(switch: Switch) -> N
             await first.ended()
         assert len(one.calls) == 1
     rows = await switch.rows_after(before)
-    assert [
-        (r.extra["target"], r.extra["dialstatus"], r.extra["cause"])
-        for r in rows
-        if r.type == "CALLCTL_ATTEMPT"
-    ][0] == ("carrier-one", "CONGESTION", "34")
+    taken = next(r.extra for r in rows if r.type == "CALLCTL_ATTEMPT")
+    assert (taken["target"], taken["dialstatus"], taken["cause"]) == (
+        "carrier-one",
+        "CONGESTION",
+        "34",
+    )
 
 
 # -- ends -----------------------------------------------------------------------------------------
@@ -316,7 +318,8 @@ async def test_talk_ends_after_the_plan_s_longest_time(switch: Switch) -> None:
         saw = await phone.answered()
         ended = await phone.ended(seconds=5)
         await caller.ended()
-    assert saw.answered_at and ended.ended_at
+    assert saw.answered_at is not None
+    assert ended.ended_at is not None
     assert 0.9 < ended.ended_at - saw.answered_at < 2.5
 
 
@@ -337,9 +340,9 @@ async def test_answered_recorded_step_leaves_one_stereo_file_named_by_us(switch:
     async with switch.phone("101", RingOut()), switch.phone("102", Answer()) as phone:
         async with switch.call_in(DID) as caller:
             await phone.answered()
-            async with switch_timeout():
+            async with asyncio.timeout(10):
                 while recording_bytes(switch.instance.recordings_spool) < 16000:
-                    await pause()
+                    await asyncio.sleep(0.05)
             await caller.hang_up()
             await caller.ended()
     rows = await switch.rows_after(before)
@@ -354,19 +357,3 @@ async def test_answered_recorded_step_leaves_one_stereo_file_named_by_us(switch:
 
 def recording_bytes(spool: Path) -> int:
     return sum(p.stat().st_size for p in spool.iterdir())
-
-
-def switch_timeout():  # type: ignore[no-untyped-def]
-    import asyncio
-
-    return asyncio.timeout(10)
-
-
-async def pause() -> None:
-    import asyncio
-
-    await asyncio.sleep(0.05)
-
-
-def test_verdict_has_no_answer_that_the_dialplan_does_not_know() -> None:
-    assert {n.value for n in Next} == {"done", "next_step", "skip_trunks"}

@@ -111,11 +111,9 @@ async def test_talk_after_a_hung_daemon_has_no_two_second_limit(switch: Switch) 
         switch.phone("101", Answer()) as phone,
         switch.call_in("+3617000001") as caller,
     ):
-        answered = await phone.answered()
-        assert answered.answered_at is not None
-        await asyncio.sleep(
-            max(0.0, answered.answered_at + 2.5 - asyncio.get_running_loop().time()) and 2.5
-        )
+        await phone.answered()
+        # Longer than the watchdog: that nothing happens takes its time to see.
+        await asyncio.sleep(2.5)
         assert not phone.calls[0].ended_at
         await caller.hang_up()
         await caller.ended()

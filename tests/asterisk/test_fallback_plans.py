@@ -6,18 +6,25 @@ variable here, so that a Sunday, a holiday and the night of a change of the cloc
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from phonenumbers import (
+    PhoneNumberType,
+    example_number_for_type,
+    national_significant_number,
+)
 
+from callctl.asterisk.fallback_numbers import dialling_plan, render_normaliser
 from callctl.asterisk.fallback_plans import sample_number
 from callctl.asterisk.fallback_schedule import hours_on
 from callctl.asterisk.program import AsteriskProgram
 from callctl.asterisk.provision import DIALPLAN_FILE, render_provisioning
-from callctl.asterisk.runtime import AsteriskInstance, console_command
+from callctl.asterisk.runtime import AsteriskInstance
 from callctl.core.routing.encoding import PlanError, decode_plan
 from callctl.core.routing.model import (
     Account,
@@ -285,34 +292,40 @@ def questions() -> list[Question]:
     return asked
 
 
-@pytest.fixture(scope="module")
-async def answers(
-    asterisk_program: AsteriskProgram, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[dict[int, str]]:
-    """What the dialplan says to each of `questions`, by its place in them."""
-    asked = questions()
-    instance = AsteriskInstance(
-        asterisk_program, tmp_path_factory.mktemp("fallback"), address=ADDRESS, agi_address=ADDRESS
-    )
+async def ask(
+    program: AsteriskProgram, directory: Path, dialplan: str, asked: Sequence[Sequence[str]]
+) -> dict[int, str]:
+    """Run every question in one call of a real Asterisk; what the rows ANSWER_<n> say."""
+    instance = AsteriskInstance(program, directory, address=ADDRESS, agi_address=ADDRESS)
     instance.write_configuration()
-    text = render_provisioning(TABLE, {}, 2026)[DIALPLAN_FILE].replace("${EPOCH}", "${TEST_EPOCH}")
-    lines = [line for number, question in enumerate(asked) for line in question.dialplan(number)]
+    lines = [line for question in asked for line in question]
     end = f"exten => q{len(asked)},1,Hangup()"
-    (instance.generated_dir / DIALPLAN_FILE).write_text("\n".join([text, "[ask]", *lines, end, ""]))
+    text = "\n".join([dialplan, "[ask]", *lines, end, ""])
+    (instance.generated_dir / DIALPLAN_FILE).write_text(text)
     async with instance:
         await originate(instance, "Local/q0@ask", "ask", f"q{len(asked)}")
         async with asyncio.timeout(60):
             last = f"ANSWER_{len(asked) - 1}"
             while not any(row.type == last for row in read_rows(instance.journal_path)):
                 await asyncio.sleep(0.2)
-        rows = read_rows(instance.journal_path)
         assert complaints(instance.messages_log) == []
-    found = {}
-    for row in rows:
-        if row.type.startswith("ANSWER_"):
-            extra = row["eventextra"].removeprefix('{"extra":"').removesuffix('"}')
-            found[int(row.type.removeprefix("ANSWER_"))] = extra
-    yield found
+    return {
+        int(row.type.removeprefix("ANSWER_")): row["eventextra"]
+        .removeprefix('{"extra":"')
+        .removesuffix('"}')
+        for row in read_rows(instance.journal_path)
+        if row.type.startswith("ANSWER_")
+    }
+
+
+@pytest.fixture(scope="module")
+async def answers(
+    asterisk_program: AsteriskProgram, tmp_path_factory: pytest.TempPathFactory
+) -> dict[int, str]:
+    """What the dialplan says to each of `questions`, by its place in them."""
+    text = render_provisioning(TABLE, {}, 2026)[DIALPLAN_FILE].replace("${EPOCH}", "${TEST_EPOCH}")
+    lines = [question.dialplan(number) for number, question in enumerate(questions())]
+    return await ask(asterisk_program, tmp_path_factory.mktemp("fallback"), text, lines)
 
 
 def essence(plan: RoutePlan) -> tuple[object, ...]:
@@ -322,7 +335,7 @@ def essence(plan: RoutePlan) -> tuple[object, ...]:
 def test_every_question_gets_the_planner_s_answer(answers: dict[int, str]) -> None:
     asked = questions()
     assert len(answers) == len(asked)
-    wrong = []
+    wrong: list[tuple[object, ...]] = []
     for number, question in enumerate(asked):
         expected = question.planned(TABLE)
         unknown = expected.route == "unknown"
@@ -337,6 +350,52 @@ def test_every_question_gets_the_planner_s_answer(answers: dict[int, str]) -> No
     assert wrong == []
     kinds = {decode_plan(a).route.partition(":")[0] for a in answers.values() if a}
     assert kinds >= {"did", "blocklist", "extension", "hunt_group", "outbound", "emergency"}
+
+
+COUNTRIES = ("HU", "US", "GB", "DE", "AT", "IT", "FR", "ES", "PL", "CN", "KR", "JP", "VN", "RU")
+
+
+async def test_numbers_are_normalised_as_the_daemon_does(
+    asterisk_program: AsteriskProgram, tmp_path: Path
+) -> None:
+    """Example numbers of many countries, in every way that people write them."""
+    cases: list[tuple[str, str]] = []
+    for country in COUNTRIES:
+        plan = dialling_plan(country)
+        for kind in (PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE):
+            example = example_number_for_type(country, kind)
+            assert example is not None
+            national = national_significant_number(example)
+            prefixes = {"", plan.national_prefix, plan.code, "+" + plan.code}
+            prefixes.add(plan.international_prefix + plan.code)
+            cases += [(country, prefix + national) for prefix in sorted(prefixes)]
+            cases += [
+                (country, national[:3]),
+                (country, national + "99999"),
+                (country, "*" + national),
+            ]
+        cases += [
+            (country, "+12125550123"),
+            (country, "+3612345678"),
+            (country, "+1"),
+            (country, ""),
+        ]
+    asked = [
+        [
+            f"exten => q{n},1,Gosub(callctl-e164-{country},s,1({number}))",
+            f" same => n,CELGenUserEvent(ANSWER_{n},${{GOSUB_RETVAL}})",
+            f" same => n,Goto(q{n + 1},1)",
+        ]
+        for n, (country, number) in enumerate(cases)
+    ]
+    dialplan = "\n".join(render_normaliser(dialling_plan(country)) for country in COUNTRIES)
+    said = await ask(asterisk_program, tmp_path, dialplan, asked)
+    wrong = [
+        (case, normalise(case[1], case[0]), said[n])
+        for n, case in enumerate(cases)
+        if (normalise(case[1], case[0]) or "") != said[n]
+    ]
+    assert wrong == []
 
 
 @pytest.mark.parametrize("schedule", [OFFICE, NIGHT], ids=lambda s: s.name)

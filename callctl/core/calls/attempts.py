@@ -16,7 +16,7 @@ from callctl.core.calls.record import Attempt
 from callctl.core.outcomes import AttemptResult, classify_attempt
 
 SUBSCRIBER_ABSENT = 20
-"""Q.850: the cause of a target that no channel could be made for (an unregistered phone)."""
+"""Q.850: the cause of a target that no channel could be made for, where no row says another."""
 
 _BY_CAUSE = {
     17: AttemptResult.BUSY,
@@ -192,6 +192,8 @@ def _attempts_of(window: Window, inventory: Inventory) -> Iterable[tuple[Attempt
 
 def _unreached(window: Window, target: Target, inventory: Inventory) -> Attempt:
     trunk = inventory.is_trunk(target.endpoint)
+    # A carrier that is down or full is told by our own row; it speaks of the Dial as a whole.
+    told = window.cause if not window.called else 0
     return Attempt(
         extension=inventory.extension(target.endpoint),
         number=target.number if trunk else None,
@@ -199,7 +201,7 @@ def _unreached(window: Window, target: Target, inventory: Inventory) -> Attempt:
         started_us=window.opened.time_us,
         seconds=0.0,
         result=AttemptResult.UNAVAILABLE,
-        cause=SUBSCRIBER_ABSENT,
+        cause=told or SUBSCRIBER_ABSENT,
     )
 
 

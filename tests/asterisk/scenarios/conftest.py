@@ -1,0 +1,164 @@
+"""The whole of callctl on addresses 127.0.7.x, and the rule that no call leaves anything behind."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from callctl.db.embedded import EmbeddedPostgres
+from callctl.demo.play import Api
+from callctl.demo.sip import Answer, Behaviour, Caller, Phone, Refuse
+from callctl.demo.stack import POLL_SECONDS, Stack, open_stack
+from callctl.telemetry.metrics import UNITS_FAILED
+from tests.asterisk.scenarios.office import ALICE, CARRIERS, Office
+
+NET = "127.0.7"
+ROUTING = Path(__file__).with_name("routing.yaml")
+NEVER_REGISTERED = {"135", "147"}
+SETTLE_SECONDS = 8.0
+
+CARRIER_BEHAVIOURS: dict[str, Behaviour] = {
+    "carrier-a": Answer(after=0.2),
+    "carrier-b": Answer(after=0.2),
+    "carrier-503": Refuse(503),
+    "carrier-486": Refuse(486, after=0.2, rings=True),
+    "carrier-one": Answer(after=0.2),
+}
+
+
+@pytest.fixture(scope="session")
+async def database(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedPostgres]:
+    """A PostgreSQL of the scenarios' own, which one of them stops."""
+    directory = tmp_path_factory.mktemp("scenario-db")
+    server = await asyncio.to_thread(EmbeddedPostgres.start, directory, durable=False)
+    yield server
+    await asyncio.to_thread(server.stop)
+
+
+@pytest.fixture(scope="session")
+async def stack(
+    database: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Stack]:
+    directory = tmp_path_factory.mktemp("stack")
+    async with open_stack(directory, ROUTING, net=NET, database_url=database.url) as stack:
+        phones = [
+            Phone(e, f"{NET}.{e}", stack.address, directory / "sip", secret=secret)
+            for e, secret in stack.secrets.items()
+            if e not in NEVER_REGISTERED
+        ]
+        await asyncio.gather(*(phone.register(3600) for phone in phones))
+        await asyncio.gather(*(phone.stop() for phone in phones))
+        await _first_call(stack, directory / "sip")
+        yield stack
+
+
+async def _first_call(stack: Stack, directory: Path) -> None:
+    """Opens what stays open from then on (the journal, for one), so that it is no test's leak."""
+    callee = Phone("101", f"{NET}.101", stack.address, directory)
+    caller = Caller(ALICE, f"{NET}.21", stack.address, directory, to="+3617000101", talk=0.1)
+    await callee.listen()
+    async with caller:
+        await caller.ended()
+    await callee.stop()
+
+
+@pytest.fixture(scope="session")
+async def api(stack: Stack) -> AsyncIterator[Api]:
+    token = await stack.daemon.access.issue_token("scenarios")
+    # A connection kept open would look like one left over.
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        yield Api(stack.url, token, session)
+
+
+@pytest.fixture(scope="module")
+async def carriers(
+    stack: Stack, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[dict[str, Phone]]:
+    """Carriers that are there, each with a habit of its own, once Asterisk knows that they are."""
+    directory = tmp_path_factory.mktemp("carriers")
+    carriers = {
+        name: Phone(name, f"{NET}.{CARRIERS[name]}", stack.address, directory, behaviour=behaviour)
+        for name, behaviour in CARRIER_BEHAVIOURS.items()
+    }
+    await asyncio.gather(*(carrier.listen() for carrier in carriers.values()))
+    await stack.until_qualified(len(carriers))
+    yield carriers
+    await asyncio.gather(*(carrier.stop() for carrier in carriers.values()))
+
+
+@pytest.fixture
+async def office(
+    request: pytest.FixtureRequest, stack: Stack, api: Api, tmp_path: Path
+) -> AsyncIterator[Office]:
+    """Afterwards each call has its one record, and nothing of it is left anywhere."""
+    carriers = request.getfixturevalue("carriers") if "carriers" in request.fixturenames else {}
+    before = await Resources.of(stack)
+    office = Office(stack, api, tmp_path, carriers)
+    try:
+        yield office
+        await office.until_idle()
+        await office.stored()
+    finally:
+        await office.close()
+    await _settled(stack, before, office.silent_phones)
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a call might leave behind, counted."""
+
+    tasks: int
+    descriptors: int
+    asterisk_descriptors: int
+    agi_sessions: int
+    raw_recordings: int
+    failed_units: float
+
+    @classmethod
+    async def of(cls, stack: Stack) -> "Resources":
+        daemon = stack.daemon
+        # The pool opens connections when they are needed, and keeps them: have all of them now
+        # but the one of its ten that listens for changes of the routing all the time.
+        async with contextlib.AsyncExitStack() as pool:
+            for _ in range(9):
+                await pool.enter_async_context(daemon.db.connection())
+        return cls(
+            tasks=len(asyncio.all_tasks()),
+            descriptors=_descriptors(os.getpid()),
+            asterisk_descriptors=_descriptors(stack.asterisk.pid or 0),
+            agi_sessions=daemon.agi.open_sessions,
+            raw_recordings=len(os.listdir(stack.asterisk.recordings_spool)),
+            failed_units=sum(
+                sample.value
+                for metric in UNITS_FAILED.collect()
+                for sample in metric.samples
+                if sample.name.endswith("_total")
+            ),
+        )
+
+    def exceeds(self, other: "Resources") -> list[str]:
+        """Names of what is more here than in `other`."""
+        return [name for name in self.__slots__ if getattr(self, name) > getattr(other, name)]
+
+
+def _descriptors(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+async def _settled(stack: Stack, before: Resources, silent_phones: int) -> None:
+    """Waits until there is no more of anything than before."""
+    # An INVITE without any answer keeps its two media sockets until its transaction times out
+    # after 32 s (RFC 3261, 17.1.1.2, timer B), long after its channel is gone.
+    allowed = replace(before, asterisk_descriptors=before.asterisk_descriptors + 2 * silent_phones)
+    after = before
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(SETTLE_SECONDS):
+            while (after := await Resources.of(stack)).exceeds(allowed):
+                await asyncio.sleep(POLL_SECONDS)
+    assert after.exceeds(allowed) == [], f"before {before}, after {after}"

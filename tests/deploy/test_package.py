@@ -1,0 +1,53 @@
+"""``pip install .`` and the service unit: what an installation without containers rests on."""
+
+import json
+import shutil
+import subprocess
+import venv
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.containers import CHECKOUT
+from tests.deploy.test_image import _DATA_FILES
+
+INSTALL_SECONDS = 300
+DATA = ("dialplan", "asterisk-conf", "migrations", "callctl")
+
+
+def test_pip_install_in_a_fresh_venv_gives_a_whole_callctl(tmp_path: Path) -> None:
+    venv.create(tmp_path / "venv", with_pip=True)
+    programs = tmp_path / "venv/bin"
+    subprocess.run(
+        [programs / "pip", "install", "--quiet", CHECKOUT],
+        check=True,
+        timeout=INSTALL_SECONDS,
+        cwd=tmp_path,
+    )
+    document = json.loads(subprocess.check_output([programs / "callctl", "openapi"], cwd=tmp_path))
+    assert document["openapi"].startswith("3.1")
+    installed = json.loads(
+        subprocess.check_output([programs / "python", "-c", _DATA_FILES], cwd=tmp_path)
+    )
+    here = {
+        f"{name}/{file.relative_to(CHECKOUT / name)}"
+        for name in DATA
+        for file in (CHECKOUT / name).rglob("*")
+        if file.is_file() and file.suffix != ".pyc"
+    }
+    assert installed.keys() == here
+
+
+def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed (Debian: systemd); the unit is not checked")
+    unit = (CHECKOUT / "deploy/callctl.service").read_text()
+    copy = tmp_path / "callctl.service"
+    copy.write_text(unit.replace("/opt/callctl/bin/callctl", shutil.which("true") or "true"))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", copy],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
