@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from callctl.core.calls.events import CelEvent
 
@@ -52,8 +53,7 @@ class Poison:
     uniqueids: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RawRow:
+class RawRow(NamedTuple):
     """One record as it stands in the file, newline included, and where it begins."""
 
     position: int
@@ -78,7 +78,13 @@ class Framer:
         lines = (self._tail + data).split(b"\n")
         self._tail = lines.pop()
         for line in lines:
-            yield from self._line(line + b"\n")
+            raw = line + b"\n"
+            if self._lines or raw.count(b'"') % 2:
+                yield from self._line(raw)
+            else:
+                position = self.position
+                self.position = position + len(raw)
+                yield RawRow(position, raw)
 
     def flush(self) -> Iterator[RawRow | Poison]:
         """Yield what is left when no more bytes will come; a torn row comes out as Poison."""
@@ -193,6 +199,8 @@ def _parse_time(text: str) -> int | None:
 def _own_extra(text: str) -> str:
     """User rows carry their payload as ``{"extra": "k=v"}``; other JSON is left alone."""
     if text.startswith('{"extra":'):
+        if "\\" not in text and text.startswith('{"extra":"') and text.endswith('"}'):
+            return text[10:-2]
         try:
             value = json.loads(text).get("extra")
         except ValueError:

@@ -199,19 +199,21 @@ class Party:
             lines = [f"{n}: {v}" for n, v in invites[-1].headers if n.lower() in copied]
         else:
             lines = [f"CSeq: 1 {method}", "From: <sip:order>;tag=o", "To: <sip:party>"]
-        if method != "ANSWER":
-            # SIPp counts on from the number it got last, so this is the one that we sent last:
-            # with the INVITE's it would use a number twice, and the far side drop the request.
-            sent = [m.header("CSeq").split()[0] for m in self._of(call) if m.sent and m.method]
-            last = max((int(n) for n in sent), default=0)
-            lines = [
-                re.sub(r"^(CSeq: )(\d+)", rf"\g<1>{max(last, 1)}", line) if last else line
-                for line in lines
-            ]
+        if method != "ANSWER" and (last := self._last_number(call)) is not None:
+            lines = [f"CSeq: {last} {method}" if n.startswith("CSeq:") else n for n in lines]
         lines = [f"{method} sip:{self.name} SIP/2.0", *lines, f"Call-ID: {call.call_id}", *headers]
         text = "\r\n".join([*lines, "Content-Length: 0", "", ""])
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.sendto(text.encode("utf-8", "surrogateescape"), (self.address, self.port))
+
+    def _last_number(self, call: PhoneSaw) -> int | None:
+        """The CSeq of our last request in a dialog; None before the first one.
+
+        SIPp counts on from the number that it was given last. With the INVITE's own it would use
+        one number twice, and the far side would take the second request for the first.
+        """
+        sent = [m for m in self._of(call) if m.sent and m.method and m.method != "ACK"]
+        return int(sent[-1].header("CSeq").split()[0]) if sent else None
 
     def _place(self) -> Path:
         if self._directory is None:

@@ -103,14 +103,14 @@ async def test_ringing_phone_is_picked_up_by_number(switch: Switch) -> None:
         switch.call_in(DID) as caller,
     ):
         await rung.until(lambda c: c.rang_at)
-        async with switch.call_from("102", "*8101") as helper:
-            await helper.answered()
+        async with switch.call_from("102", "*8101") as taker:
+            await taker.answered()
             await caller.answered()
             async with asyncio.timeout(5):
                 while not any(p.stat().st_size for p in switch.instance.recordings_spool.iterdir()):
                     await asyncio.sleep(0.05)
             await caller.hang_up()
-            await helper.ended()
+            await taker.ended()
     rows = await switch.rows_after(before)
     assert routes(rows) == ["test", "feature:pickup"]
     assert [r.type for r in rows].count("PICKUP") == 1
@@ -124,11 +124,11 @@ async def test_group_pickup_takes_a_call_of_the_own_group(switch: Switch) -> Non
     before = len(switch.rows())
     async with switch.phone("101", RingOut()) as rung, switch.call_in(DID) as caller:
         await rung.until(lambda c: c.rang_at)
-        async with switch.call_from("102", "*8") as helper:
-            await helper.answered()
+        async with switch.call_from("102", "*8") as taker:
+            await taker.answered()
             await caller.answered()
             await caller.hang_up()
-            await helper.ended()
+            await taker.ended()
     assert [r.type for r in await switch.rows_after(before)].count("PICKUP") == 1
 
 

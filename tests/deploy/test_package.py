@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.containers import CHECKOUT
-from tests.deploy.test_image import _DATA_FILES
+from tests.deploy.test_image import DATA_FILES, files_of_checkout
 
 INSTALL_SECONDS = 300
-DATA = ("dialplan", "asterisk-conf", "migrations", "callctl")
 
 
 def test_pip_install_in_a_fresh_venv_gives_a_whole_callctl(tmp_path: Path) -> None:
@@ -27,15 +26,9 @@ def test_pip_install_in_a_fresh_venv_gives_a_whole_callctl(tmp_path: Path) -> No
     document = json.loads(subprocess.check_output([programs / "callctl", "openapi"], cwd=tmp_path))
     assert document["openapi"].startswith("3.1")
     installed = json.loads(
-        subprocess.check_output([programs / "python", "-c", _DATA_FILES], cwd=tmp_path)
+        subprocess.check_output([programs / "python", "-c", DATA_FILES], cwd=tmp_path)
     )
-    here = {
-        f"{name}/{file.relative_to(CHECKOUT / name)}"
-        for name in DATA
-        for file in (CHECKOUT / name).rglob("*")
-        if file.is_file() and file.suffix != ".pyc"
-    }
-    assert installed.keys() == here
+    assert set(installed) == files_of_checkout()
 
 
 def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:

@@ -254,10 +254,6 @@ class Parties:
     destination: str | None
 
 
-SAME_END_US = 500_000
-"""Parties whose last conversation ended within this of each other ended it together."""
-
-
 def find_parties(
     caller: Channel,
     others: Sequence[Channel],
@@ -274,8 +270,8 @@ def find_parties(
     numbers = {id(c): a.number for a, c in attempts if c is not None}
     bridges = {s.bridge for s in caller.talks}
     first = next((c for c in talkers if bridges & {s.bridge for s in c.talks}), talkers[0])
-    last_end = max(_last_talk(c) for c in talkers)
-    final = [c for c in talkers if _last_talk(c) >= last_end - SAME_END_US][-1]
+    together = last_together([caller, *others])
+    final = next((c for c in reversed(talkers) if c in together), max(talkers, key=_last_talk))
     return Parties(
         inventory.extension(first.endpoint),
         numbers.get(id(final)) or inventory.extension(final.endpoint) or _dialled_by(final),
@@ -292,6 +288,30 @@ def _dialled_by(channel: Channel) -> str | None:
 
 def _first_talk(channel: Channel) -> int:
     return min(s.entered_us for s in channel.talks)
+
+
+def last_together(channels: Iterable[Channel]) -> list[Channel]:
+    """The channels of the call's last conversation: of the last moment that two were in a bridge.
+
+    Who leaves while two others stay (a transfer) is not of them, however soon the end comes.
+    """
+    moves: list[tuple[int, bool, str, Channel]] = []
+    for channel in channels:
+        for stay in channel.talks:
+            moves.append((stay.entered_us, True, stay.bridge, channel))
+            left_us = stay.exited_us if stay.exited_us is not None else channel.last_us
+            moves.append((left_us, False, stay.bridge, channel))
+    present: dict[str, list[Channel]] = {}
+    last: list[Channel] = []
+    for _, enters, bridge, channel in sorted(moves, key=lambda m: m[:2]):
+        inside = present.setdefault(bridge, [])
+        if enters:
+            inside.append(channel)
+        elif channel in inside:
+            inside.remove(channel)
+        if len(inside) > 1:
+            last = list(inside)
+    return last
 
 
 def _last_talk(channel: Channel) -> int:

@@ -97,7 +97,12 @@ class CallGroups:
 
     def add(self, event: CelEvent) -> str:
         """File `event`; returns the root of its call."""
-        root = self.join(joined_ids(event))
+        if event.type in _TRANSFERS:
+            root = self.join(joined_ids(event))
+        else:
+            root = self.find(event.uniqueid)
+            if self._parent.get(event.linkedid) != root:
+                root = self.join((event.uniqueid, event.linkedid))
         self._items[root].append(event)
         return root
 

@@ -38,12 +38,12 @@ async def test_blind_transfer_by_the_callee(office: Office) -> None:
     saw = await second.answered()
     await office.talking("carrier-a", "102")
     await caller.hang_up()
-    await _until_over(caller, second)
+    await _until_over(caller, first, second)
     record = await office.only_record()
     _check(record, "101", "102")
     assert record["call"]["direction"] == "inbound"
     assert record["call"]["from_number"] == ALICE
-    assert saw.from_number == ALICE
+    assert saw.from_number == ALICE, "102 is shown who waits for it, not who sent it"
     assert results(record) == [("101", "ANSWER"), ("102", "ANSWER")]
 
 
@@ -72,7 +72,7 @@ async def test_blind_transfer_to_a_number_outside_goes_by_the_one_who_transfers(
     await carriers["carrier-b"].answered()
     await office.talking("carrier-a", "carrier-b")
     await caller.hang_up()
-    await caller.ended()
+    await _until_over(caller, first)
     record = await office.only_record()
     _check(record, "101", "+36301112233")
     assert record["call"]["direction"] == "inbound"
@@ -92,7 +92,10 @@ async def test_transfer_outside_needs_the_right_of_the_one_who_transfers(
     caller = await office.inside("102", "104")
     talking = await phone.answered()
     assert await phone.transfer("06301112233", talking) == 202
-    await _until_over(caller, phone)
+    await caller.ended()
+    # It was told that the transfer has failed, and is left alone.
+    await phone.hang_up(talking)
+    await phone.ended()
     _check(await office.only_record(), "104", "104")
     assert {name: len(carrier.calls) for name, carrier in carriers.items()} == before
 
@@ -108,7 +111,7 @@ async def test_attended_transfer(office: Office) -> None:
     await line.ended()
     await office.talking("carrier-a", "103")
     await caller.hang_up()
-    await _until_over(caller, third)
+    await _until_over(caller, first, third)
     record = await office.only_record()
     _check(record, "101", "103")
     assert record["call"]["direction"] == "inbound"
@@ -128,7 +131,7 @@ async def test_blonde_transfer(office: Office) -> None:
     await third.answered()
     await office.talking("carrier-a", "103")
     await caller.hang_up()
-    await _until_over(caller, third)
+    await _until_over(caller, first, third)
     record = await office.only_record()
     _check(record, "101", "103")
     assert record["call"]["direction"] == "inbound"
@@ -190,7 +193,7 @@ async def test_hold_is_no_end_of_the_talk(office: Office) -> None:
 async def test_transfer_by_feature_code(office: Office, code: str) -> None:
     caller, first, talking = await _talking(office)
     second = await office.phone("102", Answer(after=0.1))
-    await first.press(code + "102", talking)
+    await first.press(f"{code}102#", talking)
     await second.answered()
     if code == "*2":
         await first.hang_up(talking)
