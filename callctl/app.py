@@ -110,7 +110,6 @@ class Daemon:
         self.ami.subscribe(("FullyBooted",), self._asterisk_booted, name="boot")
         self.http_port = await self._http.start(self.settings.http_host, self.settings.http_port)
         self._spawn("start", self._start_with_database)
-        self._spawn("recordings", self.recordings.run)
         self._spawn("ami_state", self._observe_ami)
         log.info("started", http=f"http://{self.settings.http_host}:{self.http_port}")
         return self
@@ -210,6 +209,7 @@ class Daemon:
             on_calls=self._calls_stored,
         )
         self._spawn("journal", self.reader.run)
+        self._spawn("recordings", self.recordings.run)
         self._spawn("routing", lambda: watch_routing(self.db, self.routing))
         self._spawn("memory", self._save_memory)
         self.ready.set()

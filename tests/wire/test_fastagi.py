@@ -356,7 +356,7 @@ async def test_stop_lets_open_sessions_end_and_takes_no_new_one() -> None:
     client.writer.write(environment()[:-1])
     await client.writer.drain()
     async with asyncio.timeout(5):
-        while server.open_sessions == 0:  # noqa: ASYNC110 - accepted by the loop, no event for it
+        while server.open_sessions == 0:
             await asyncio.sleep(0)
     stopping = asyncio.create_task(server.stop())
     await asyncio.sleep(0)
