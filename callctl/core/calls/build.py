@@ -50,7 +50,7 @@ def build_call(
     attempts = build_attempts(windows, orphans, channels, inventory)
     answered_us = find_answer(caller, others)
     route = first_route(channels.values())
-    direction = find_direction(caller, windows, inventory, route)
+    direction = find_direction(caller, windows, attempts, inventory, route)
     disposition = find_disposition(caller, attempts, windows, answered_us)
     parties = find_parties(caller, others, attempts, inventory, answered_us is not None)
     started_us = min(c.started_us for c in channels.values())
@@ -162,7 +162,11 @@ def first_route(channels: Iterable[Channel]) -> dict[str, str]:
 
 
 def find_direction(
-    caller: Channel, windows: Sequence[Window], inventory: Inventory, route: dict[str, str]
+    caller: Channel,
+    windows: Sequence[Window],
+    attempts: Attempts,
+    inventory: Inventory,
+    route: dict[str, str],
 ) -> Direction:
     """Direction of the call as it began (R001-08)."""
     if is_outside(caller, inventory):
@@ -170,9 +174,14 @@ def find_direction(
     if route.get("direction") in ("outbound", "internal"):
         return Direction(route["direction"])
     first = next((w for w in windows if w.dialler is caller), windows[0] if windows else None)
-    if first is not None and any(inventory.is_trunk(t.endpoint) for t in first.targets):
-        return Direction.OUTBOUND
-    return Direction.INTERNAL
+    if first is not None:
+        outside = any(inventory.is_trunk(t.endpoint) for t in first.targets)
+    elif attempts:
+        outside = inventory.is_trunk(attempts[0][0].endpoint)
+    else:
+        # Nobody was dialled: only what was asked for can tell.
+        outside = inventory.is_longer_than_extensions(caller.first.exten)
+    return Direction.OUTBOUND if outside else Direction.INTERNAL
 
 
 def find_answer(caller: Channel, others: Sequence[Channel]) -> int | None:

@@ -70,3 +70,8 @@ class Inventory:
             if number == extension:
                 return endpoint
         return f"PJSIP/{extension}"
+
+    def is_longer_than_extensions(self, number: str) -> bool:
+        """Whether `number` has more digits than any extension there is, so that it is none."""
+        longest = max((len(n) for n in self.extension_of.values()), default=0)
+        return 0 < longest < len(number.lstrip("+"))

@@ -6,7 +6,7 @@ import csv
 import io
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -46,8 +46,6 @@ class Office:
         self.api = api
         self.expected = 0
         """How many records the test's calls must leave."""
-        self.silent_phones = 0
-        """INVITEs that nobody ever answered with a word."""
         self._directory = directory
         self._carriers = carriers
         self._phones: dict[str, Phone] = {}
@@ -178,8 +176,12 @@ class Office:
 
     async def talking(self, *endpoints: str) -> None:
         """Until each of these is in a bridge, by the journal, that is neither hold nor parking."""
-        async with asyncio.timeout(RECORD_SECONDS):
-            while not all(self._is_talking(endpoint) for endpoint in endpoints):
+        await self.until(lambda: all(self._is_talking(endpoint) for endpoint in endpoints))
+
+    async def until(self, fact: Callable[[], bool], seconds: float = RECORD_SECONDS) -> None:
+        """Until `fact` holds."""
+        async with asyncio.timeout(seconds):
+            while not fact():
                 await asyncio.sleep(POLL_SECONDS)
 
     def _is_talking(self, endpoint: str) -> bool:

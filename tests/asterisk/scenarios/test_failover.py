@@ -26,7 +26,6 @@ FIRST: dict[str, tuple[Behaviour | None, str]] = {
 
 async def test_second_phone_gets_the_call_whatever_the_first_does(office: Office) -> None:
     """Nine callers at once, each with another first phone."""
-    office.silent_phones = 1
     habits = {e: habit for e, (habit, _) in FIRST.items() if habit is not None}
     await office.phones({**habits, "101": Answer(after=0.3)})
 
