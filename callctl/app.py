@@ -120,6 +120,8 @@ class Daemon:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.reader is not None:
+            self.reader.close()
         with contextlib.suppress(CallctlError):
             await self.routing.save_memory()
         await self.ami.stop()

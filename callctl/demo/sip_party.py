@@ -31,8 +31,11 @@ class SipError(RuntimeError):
 class Party:
     """A phone or a carrier on its own loopback address, driven by one `sipp` at a time.
 
-    `directory` keeps scenarios and logs; without one they are thrown away at `stop`.
+    `directory` keeps scenarios and logs; without one they are thrown away at `stop`. A process
+    ends by itself after `life_seconds`.
     """
+
+    life_seconds = LIFE_SECONDS
 
     def __init__(
         self, name: str, address: str, server: str, directory: Path | None = None, *, port: int
@@ -242,7 +245,7 @@ class Party:
             *("-mi", self.address, "-ci", self.address, "-nostdin", "-skip_rlimit"),
             *("-trace_msg", "-message_file", str(self._log)),
             *("-trace_err", "-error_file", str(base.with_suffix(".errors"))),
-            *("-timeout", f"{LIFE_SECONDS}s", *options),
+            *("-timeout", f"{self.life_seconds}s", *options),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,

@@ -146,9 +146,9 @@ def caller_identity(caller: Channel, inventory: Inventory) -> tuple[str | None, 
 
 def first_dialled(caller: Channel, windows: Sequence[Window]) -> str | None:
     """What was dialled first: of the caller's first row, else (click-to-call) of the first Dial
-    that does not ring the caller itself."""
+    that does not ring the caller itself, else of its first row in a dialled number."""
     asked = [w.opened for w in windows if not w.wants(caller.endpoint)]
-    for event in (caller.first, *asked):
+    for event in (caller.first, *asked, *caller.events):
         if event.exten not in ("", "s", "h", "failed"):
             return clean_number(event.exten, keep=True)
     return None

@@ -88,6 +88,10 @@ class JournalReader:
                 self._keep_house()
                 await asyncio.sleep(POLL_SECONDS)
 
+    def close(self) -> None:
+        """Let go of the files; call it when `run` has ended."""
+        self._files.close()
+
     def asterisk_started(self, at: datetime) -> None:
         """AMI says that Asterisk began at `at`: calls from before it are cut off."""
         self._assembly.asterisk_started(int(at.timestamp() * 1_000_000), time.monotonic())

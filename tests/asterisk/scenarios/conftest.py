@@ -22,6 +22,7 @@ ROUTING = Path(__file__).with_name("routing.yaml")
 NEVER_REGISTERED = {"135", "147"}
 SETTLE_SECONDS = 8.0
 TRANSACTION_SECONDS = 40.0
+CARRIER_SECONDS = 1800
 
 CARRIER_BEHAVIOURS: dict[str, Behaviour] = {
     "carrier-a": Answer(after=0.2),
@@ -96,7 +97,7 @@ async def api(stack: Stack) -> AsyncIterator[Api]:
         yield Api(stack.url, token, session)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 async def carriers(
     stack: Stack, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[dict[str, Phone]]:
@@ -106,6 +107,9 @@ async def carriers(
         name: Phone(name, f"{NET}.{CARRIERS[name]}", stack.address, directory, behaviour=behaviour)
         for name, behaviour in CARRIER_BEHAVIOURS.items()
     }
+    # All the time: one that is away for a moment counts as gone for seconds.
+    for carrier in carriers.values():
+        carrier.life_seconds = CARRIER_SECONDS
     await asyncio.gather(*(carrier.listen() for carrier in carriers.values()))
     await stack.until_qualified(len(carriers))
     yield carriers

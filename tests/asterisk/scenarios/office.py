@@ -135,7 +135,7 @@ class Office:
         """The one record of the call that `caller` placed. Raises TimeoutError."""
         inside = caller.secret is not None
         key = "extension" if inside else "from_number"
-        value = caller.name if inside else normalise(caller.name, "HU")
+        value = caller.name if inside else normalise(caller.name, "HU") or caller.name
         placed_at = caller.calls[-1].invited_at
         try:
             async with asyncio.timeout(RECORD_SECONDS):
@@ -193,6 +193,15 @@ class Office:
                 elif row[1] == "BRIDGE_EXIT":
                     inside.discard(row[9])
         return bool(inside)
+
+    async def until_ready(self) -> None:
+        """Until the daemon says that all that it needs is there."""
+        async with asyncio.timeout(RECORD_SECONDS):
+            while True:
+                async with self.api.request("GET", "/readyz") as response:
+                    if response.status == 200:
+                        return
+                await asyncio.sleep(ASK_SECONDS)
 
     # The end
 

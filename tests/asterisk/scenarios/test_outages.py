@@ -55,6 +55,7 @@ async def test_calls_go_on_while_the_database_is_away(
             assert (await response.json())["error"]["code"] == "database_unavailable"
     finally:
         await database.start()
+    await office.until_ready()
     record = await office.verified(caller, ("149", "101"))
     assert record["plan_id"]
 
