@@ -99,6 +99,7 @@ class Daemon:
         self.ready = asyncio.Event()
         self._http = HttpServer(self._web_app())
         self._loaded = False
+        self._provisioning = asyncio.Lock()
         self._default_account_id = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._lock: IO[str] | None = None
@@ -166,10 +167,18 @@ class Daemon:
     # Asterisk's files
 
     async def _provision(self, table: RoutingTable) -> None:
-        """Write what Asterisk must know, and have it reloaded. Phones keep working meanwhile."""
-        files = render_provisioning(table, self.routing.credentials, datetime.now(UTC).year)
+        """Write what Asterisk must know, and have it reloaded. Phones keep working meanwhile.
+
+        In a thread, since a large table takes seconds to write out and calls do not wait; one at
+        a time, the newest table last.
+        """
+        async with self._provisioning:
+            if table is self.routing.table:
+                await self._write_and_reload(table)
+
+    async def _write_and_reload(self, table: RoutingTable) -> None:
         try:
-            changed = write_provisioning(self.settings.asterisk_generated_dir, files)
+            changed = await asyncio.to_thread(self._write_files, table)
             await self._reload(modules_to_reload(changed))
         except (OSError, AmiError) as error:
             PROVISIONED.labels("failed").inc()
@@ -177,6 +186,11 @@ class Daemon:
         else:
             PROVISIONED.labels("done").inc()
             log.info("provisioned", files=list(changed), revision=table.revision)
+
+    def _write_files(self, table: RoutingTable) -> tuple[str, ...]:
+        year = datetime.now(UTC).year
+        files = render_provisioning(table, self.routing.credentials, year)
+        return write_provisioning(self.settings.asterisk_generated_dir, files)
 
     async def _reload(self, modules: Sequence[str]) -> None:
         # An Asterisk that is away reads the files when it starts.

@@ -20,7 +20,6 @@ from callctl.asterisk.fallback_plans import (
     FallbackPlanner,
     Leaf,
     Tree,
-    caller_patterns,
     class_of,
     sample_caller,
 )
@@ -179,7 +178,7 @@ def _did_lines(
             f" same => n,Gosub({block},s,1({number}))",
             " same => n,GotoIf($[${LEN(${CALLCTL_PLAN})} > 0]?out)",
         ]
-    patterns = caller_patterns(planner.routing, did)
+    patterns = planner.caller_patterns(did)
     usual = planner.inbound(trunk, account, did, sample_caller("+99900000000", patterns))
     special = [
         (pattern, planner.inbound(trunk, account, did, sample_caller(pattern, patterns)))

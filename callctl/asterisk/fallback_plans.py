@@ -95,6 +95,7 @@ class FallbackPlanner:
             )
             for record in RecordPolicy
         }
+        self._shared_callers = _shared_callers(index.routing)
         self._tables: dict[tuple[int, frozenset[str]], tuple[AccountRouting, RoutingTable]] = {}
 
     def _table(self, routing: AccountRouting, closed: frozenset[str]) -> RoutingTable:
@@ -140,6 +141,13 @@ class FallbackPlanner:
         """To `did` by `trunk`, from the E.164 number `caller` (None = withheld), not blocked."""
         request = _from_trunk(trunk, trunk_account, did.number, caller)
         return self._tree(request, self._unblocked)
+
+    def caller_patterns(self, did: Did) -> tuple[str, ...]:
+        """Patterns over the caller that a call to `did` may depend on, the most specific first."""
+        found = self._shared_callers | {rule.match for rule in did.callers}
+        withheld = ("withheld",) if "withheld" in found else ()
+        numbers = sorted(found - {"withheld"}, key=lambda p: (parse_pattern(p).rank, p))
+        return (*withheld, *numbers)
 
     def blocked(self, trunk: str, trunk_account: int) -> list[tuple[str, str, str]]:
         """(pattern, DID of the plan, plan) for each block rule, in order."""
@@ -295,15 +303,13 @@ def sample_caller(pattern: str, others: Iterable[str]) -> str | None:
     return min(samples, key=lambda s: sum(p.matches(s) for p in parsed))
 
 
-def caller_patterns(routing: AccountRouting, did: Did) -> tuple[str, ...]:
-    """Patterns over the caller that a call to `did` may depend on, the most specific first."""
-    nested = any(d.kind is DestinationKind.DID for chain in _chains(routing) for d in chain)
-    dids = routing.dids if nested else (did,)
-    found = {rule.match for each in dids for rule in each.callers}
-    found |= {pattern for e in routing.extensions for pattern in e.blocked_callers}
-    withheld = ("withheld",) if "withheld" in found else ()
-    numbers = sorted(found - {"withheld"}, key=lambda p: (parse_pattern(p).rank, p))
-    return (*withheld, *numbers)
+def _shared_callers(routing: AccountRouting) -> frozenset[str]:
+    """Patterns over the caller that any DID may depend on: an extension's, and those of all DIDs
+    where one leads to another."""
+    found = {pattern for e in routing.extensions for pattern in e.blocked_callers}
+    if any(d.kind is DestinationKind.DID for chain in _chains(routing) for d in chain):
+        found |= {rule.match for did in routing.dids for rule in did.callers}
+    return frozenset(found)
 
 
 def _chains(routing: AccountRouting) -> Iterable[Chain]:

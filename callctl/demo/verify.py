@@ -32,8 +32,13 @@ class Seen:
     tried: tuple[tuple[str, PhoneSaw | None], ...]
 
 
-def differences(record: dict[str, Any], seen: Seen) -> list[str]:
-    """What is wrong in `record` (``GET /api/v1/calls/{id}``), in words; empty when nothing is."""
+def differences(
+    record: dict[str, Any], seen: Seen, *, tolerance: float = TOLERANCE_SECONDS
+) -> list[str]:
+    """What is wrong in `record` (``GET /api/v1/calls/{id}``), in words; empty when nothing is.
+
+    Times may differ by `tolerance` seconds.
+    """
     call = record["call"]
     found: list[str] = []
 
@@ -48,11 +53,11 @@ def differences(record: dict[str, Any], seen: Seen) -> list[str]:
     inside = [name for name in answered if name.isdecimal()]
     expect("answered by", call["answered_by"], inside[0] if inside else None)
     expect("completeness", call["completeness"], "complete")
-    found += _time_differences(call, seen.caller)
+    found += _time_differences(call, seen.caller, tolerance)
     return found
 
 
-def _time_differences(call: dict[str, Any], caller: PhoneSaw) -> list[str]:
+def _time_differences(call: dict[str, Any], caller: PhoneSaw, tolerance: float) -> list[str]:
     end = caller.ended_at or caller.invited_at
     talk = caller.talk_seconds or 0.0
     wait = (caller.answered_at or end) - caller.invited_at
@@ -60,7 +65,7 @@ def _time_differences(call: dict[str, Any], caller: PhoneSaw) -> list[str]:
     return [
         f"{name}: recorded {recorded:.2f} s, real {real:.2f} s"
         for name, recorded, real in pairs
-        if abs(recorded - real) > TOLERANCE_SECONDS
+        if abs(recorded - real) > tolerance
     ]
 
 

@@ -32,6 +32,9 @@ CARRIERS = {
 
 ALICE = "+36201110001"
 RECORD_SECONDS = 10.0
+TOLERANCE_SECONDS = 0.8
+"""Between a record's times and the phones' when a dozen of them share a busy machine."""
+
 ASK_SECONDS = 0.2
 """Between two questions to the API."""
 
@@ -126,7 +129,8 @@ class Office:
         saw = await caller.ended()
         record = await self.record(caller)
         seen = Seen(saw, tuple((name, self.saw(name, saw)) for name in tried))
-        assert differences(record, seen) == [], record
+        found = differences(record, seen, tolerance=TOLERANCE_SECONDS)
+        assert not found, f"{found} in {record}"
         return record
 
     # Records
