@@ -69,7 +69,9 @@ async def _demo(state_dir: Path, once: bool) -> int:
 
 
 async def _show(state_dir: Path, once: bool, stop: asyncio.Event) -> int:
-    async with open_stage(state_dir, lambda line: _print(f"· {line}")) as stage:
+    # A run that judges needs the routing that it knows.
+    stage_life = open_stage(state_dir, lambda line: _print(f"· {line}"), keep_routing=not once)
+    async with stage_life as stage:
         _print("")
         async with aiohttp.ClientSession() as session:
             api = Api(stage.url, stage.token, session)

@@ -50,7 +50,6 @@ class Stack:
         self.asterisk.readable = install_check(self.asterisk.values.agi_dir)
         self.settings = self._settings(agi_port, http_port, database_url)
         self.url = f"http://{self.address}:{http_port}"
-        self._secrets: dict[str, str] = {}
         self._daemon: Daemon | None = None
         self._daemon_life = contextlib.AsyncExitStack()
 
@@ -84,8 +83,10 @@ class Stack:
 
     @property
     def secrets(self) -> dict[str, str]:
-        """SIP passwords by extension, as of the last routing applied here."""
-        return self._secrets
+        """SIP passwords by extension."""
+        routing = self.daemon.routing
+        own = [e for e, (_, kind, _) in routing.table.endpoints.items() if kind == "extension"]
+        return {e: routing.credentials[e].secret for e in own}
 
     async def start_daemon(self) -> Daemon:
         """Returns once its database is there and its routing is loaded."""
@@ -104,9 +105,6 @@ class Stack:
         account_id = (await self.daemon.access.bootstrap()).account_id
         text = await asyncio.to_thread(file.read_bytes)
         await self.daemon.routing.apply(account_id, text, "demo", file=file.name)
-        routing = self.daemon.routing
-        own = {e for e, (_, kind, _) in routing.table.endpoints.items() if kind == "extension"}
-        self._secrets = {e: c.secret for e, c in routing.credentials.items() if e in own}
 
     async def until_qualified(self, alive: int) -> None:
         """Until Asterisk knows which carriers are there: a dead one must not eat the ring time.
@@ -132,12 +130,13 @@ async def open_stack(
     net: str = "127.0.0",
     http_port: int = 0,
     database_url: str | None = None,
+    keep_routing: bool = False,
     progress: Progress = lambda line: None,
 ) -> AsyncIterator[Stack]:
     """Start PostgreSQL (unless there is a `database_url`), the daemon with this routing, Asterisk.
 
-    Stops them again. An `http_port` of 0 takes a free one. Raises what its parts raise when they
-    cannot start.
+    With `keep_routing` a routing that has extensions already stays as it is. Stops everything
+    again. An `http_port` of 0 takes a free one. Raises what its parts raise when they cannot start.
     """
     program = await asyncio.to_thread(find_asterisk, os.environ, None, progress)
     progress(f"Asterisk {program.version}")
@@ -148,7 +147,8 @@ async def open_stack(
         progress("Starting PostgreSQL and callctl")
         life.push_async_callback(stack.stop_daemon)
         await stack.start_daemon()
-        await stack.apply_routing(routing)
+        if not (keep_routing and stack.secrets):
+            await stack.apply_routing(routing)
         progress("Starting Asterisk")
         life.push_async_callback(stack.asterisk.stop)
         await stack.asterisk.start()

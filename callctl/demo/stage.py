@@ -53,11 +53,22 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def open_stage(state_dir: Path, progress: Progress) -> AsyncIterator[Stage]:
-    """Start it all; stops it all again. Raises what its parts raise when they cannot start."""
+async def open_stage(
+    state_dir: Path, progress: Progress, *, keep_routing: bool
+) -> AsyncIterator[Stage]:
+    """Start it all; stops it all again. With `keep_routing` a visitor's own changes stay.
+
+    Raises what its parts raise when they cannot start."""
     async with contextlib.AsyncExitStack() as life:
         stack = await life.enter_async_context(
-            open_stack(state_dir, ROUTING_FILE, net=NET, http_port=_http_port(), progress=progress)
+            open_stack(
+                state_dir,
+                ROUTING_FILE,
+                net=NET,
+                http_port=_http_port(),
+                keep_routing=keep_routing,
+                progress=progress,
+            )
         )
         progress("Registering the phones")
         server, sip_dir = stack.address, state_dir / "sip"

@@ -45,7 +45,7 @@ MAX_WHY_CHARS = 1500
 
 _SAFE = "_.:+*#/@-"
 _PLAIN = re.compile(r"[A-Za-z0-9_.:+*#/@-]*")
-"""Most values need no encoding, and finding that out costs a fifth of doing it."""
+"""Most values need no encoding, and finding that out costs a third of doing it."""
 
 
 class PlanError(ValueError):
