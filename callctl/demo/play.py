@@ -12,7 +12,7 @@ import aiohttp
 
 from callctl.demo.script import DemoCall
 from callctl.demo.sip import Answer
-from callctl.demo.sip_log import PhoneSaw
+from callctl.demo.sip_log import PhoneSaw, placed_since
 from callctl.demo.stage import Stage
 from callctl.demo.tone import tone_hz
 from callctl.demo.verify import Seen, differences, sides_of, strongest_tone
@@ -91,7 +91,7 @@ async def play(stage: Stage, api: Api, call: DemoCall) -> Played:
 def _saw(stage: Stage, name: str, caller: PhoneSaw) -> PhoneSaw | None:
     """What `name` saw of the call that `caller` placed: calls of the demo come one by one."""
     party = stage.party(name)
-    calls = [c for c in party.calls if c.invited_at >= caller.invited_at] if party else []
+    calls = placed_since(party.calls, caller) if party else []
     return calls[-1] if calls else None
 
 

@@ -111,6 +111,17 @@ def _parse_message(at: float, sent: bool, text: bytes) -> SipMessage:
     return SipMessage(at, sent, lines[0], headers, text)
 
 
+CLOCK_SLACK_SECONDS = 0.1
+"""SIPp reads the clock once a turn: the same moment may stand earlier in the callee's log than in
+the caller's."""
+
+
+def placed_since(calls: Iterable[PhoneSaw], caller: PhoneSaw) -> list[PhoneSaw]:
+    """Those of `calls` that came in after `caller` placed its call."""
+    since = caller.invited_at - CLOCK_SLACK_SECONDS
+    return [c for c in calls if c.invited_at >= since and not c.placed]
+
+
 def build_calls(party: str, messages: Iterable[SipMessage]) -> list[PhoneSaw]:
     """One `PhoneSaw` per dialog that an INVITE opened, in order of those INVITEs."""
     dialogs: dict[str, list[SipMessage]] = {}

@@ -95,7 +95,12 @@ class Party:
         )
 
     async def hang_up(self, call: PhoneSaw | None = None) -> None:
-        """Sends BYE in `call` (None: the newest)."""
+        """Sends BYE in `call` (None: the newest), once it is answered here, too.
+
+        The other side's answer may still be on its way to this one.
+        """
+        call = call or self.calls[-1]
+        await self.until(lambda c: c.call_id == call.call_id and c.confirmed_at)
         self._order("HANGUP", call)
 
     async def hold(self, call: PhoneSaw | None = None) -> None:

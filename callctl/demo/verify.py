@@ -80,8 +80,10 @@ def _result(saw: PhoneSaw | None, caller: PhoneSaw) -> str:
         if saw.ended_by == "far" and "elsewhere" in (saw.reason or "").lower():
             return "ANSWERED_ELSEWHERE"
         left = caller.answered_at is None and caller.ended_by == "self"
-        # All parties' times are one machine's: what the caller's leaving ended, ended after it.
-        if left and (saw.ended_at or 0.0) >= (caller.ended_at or 0.0):
+        # The CANCEL itself says why it came: a ring that timed out has no cause (RFC 3326). The
+        # order of two parties' clocks would not do, SIPp reads its own but once a turn.
+        timed_out = (saw.reason or "").rstrip().endswith("cause=0")
+        if left and not timed_out:
             return "CANCEL"
     return _RESULT_OF_CODE.get(saw.final_code, "UNAVAILABLE")
 

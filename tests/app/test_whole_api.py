@@ -35,6 +35,8 @@ async def running(db: Database, database_url: str, state_dir: Path) -> AsyncIter
         yield daemon
 
 
+# The daemon's own thread asks for chance (AMI's back-off) while requests are being made up.
+@pytest.mark.filterwarnings("ignore:Do not use the .random. module inside strategies")
 async def test_made_up_requests_find_no_mistake(running: Daemon) -> None:
     document = openapi_document()
     # Signing in at random hashes passwords all day.

@@ -14,6 +14,7 @@ from typing import Any
 from callctl.core.calls.record import CallRecord
 from callctl.demo.play import Api
 from callctl.demo.sip import Behaviour, Caller, Phone, PhoneSaw
+from callctl.demo.sip_log import placed_since
 from callctl.demo.stack import POLL_SECONDS, Stack
 from callctl.demo.verify import Seen, differences
 from callctl.features.calls.attribution import inventory_of
@@ -121,7 +122,7 @@ class Office:
             calls = [c for c in self._phones[name].calls if c.from_number == caller.from_number]
         else:
             return None
-        calls = [c for c in calls if c.invited_at >= caller.invited_at and not c.placed]
+        calls = placed_since(calls, caller)
         return calls[-1] if calls else None
 
     async def verified(self, caller: Caller, tried: Sequence[str]) -> dict[str, Any]:
