@@ -1,6 +1,5 @@
 # Everything a newcomer runs. Each target sets up what it needs by itself.
 
-STATE ?= .callctl/demo
 PYTEST_ARGS ?=
 
 .PHONY: help demo test check bench lock clean image
@@ -13,7 +12,7 @@ help:
 	@echo "make clean        remove what the targets above have made, the demo's data included"
 
 demo: .venv/.ready
-	@.venv/bin/callctl demo --state-dir $(STATE) $(if $(filter-out 0,$(ONCE)),--once)
+	@.venv/bin/callctl demo $(if $(STATE),--state-dir $(STATE)) $(if $(filter-out 0,$(ONCE)),--once)
 
 test: check
 	.venv/bin/pytest $(PYTEST_ARGS)

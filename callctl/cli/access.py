@@ -26,7 +26,7 @@ def add_commands(commands: Any) -> None:
     issue.add_argument(
         "--scope",
         action="append",
-        choices=sorted(ALL_SCOPES),
+        choices=sorted(str(scope) for scope in ALL_SCOPES),
         help="may be given several times; all scopes if left out",
     )
     issue.set_defaults(run=run_issue)

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import uvloop
 
+from callctl.app import AlreadyRunning
 from callctl.asterisk.root import RootError
 from callctl.asterisk.runtime import AsteriskError
 from callctl.cli.common import EXIT_NO, EXIT_OK, Failure
@@ -18,7 +19,7 @@ from callctl.demo.play import Api, play
 from callctl.demo.script import CALLS
 from callctl.demo.show import history_table, outcome, welcome
 from callctl.demo.sip import SipError
-from callctl.demo.stage import open_stage
+from callctl.demo.stage import ROUTING_FILE, open_stage
 from callctl.telemetry.log import configure_logging
 
 LOG_NAME = "callctl.log"
@@ -32,18 +33,26 @@ def add_commands(commands: Any) -> None:
         "shows their history, and runs until Ctrl-C. Data is kept for the next time.",
     )
     demo.add_argument("--once", action="store_true", help="end after the calls; 1 if one is wrong")
-    demo.add_argument("--state-dir", type=Path, default=Path(".callctl/demo"), metavar="DIR")
+    demo.add_argument(
+        "--state-dir",
+        type=Path,
+        metavar="DIR",
+        help="default: .callctl/demo; with --once .callctl/check, so that it judges the demo's "
+        "own routing and leaves yours alone",
+    )
     demo.set_defaults(run=run_demo)
 
 
 def run_demo(arguments: argparse.Namespace) -> int:
-    arguments.state_dir.mkdir(parents=True, exist_ok=True)
-    with (arguments.state_dir / LOG_NAME).open("a") as log:
+    place = Path(".callctl/check" if arguments.once else ".callctl/demo")
+    state_dir = (arguments.state_dir or place).absolute()
+    state_dir.mkdir(parents=True, exist_ok=True)
+    with (state_dir / LOG_NAME).open("a") as log:
         configure_logging("info", "console", log)
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                return runner.run(_demo(arguments.state_dir.absolute(), arguments.once))
-        except (AsteriskError, RootError, SipError, OSError) as error:
+                return runner.run(_demo(state_dir, arguments.once))
+        except (AlreadyRunning, AsteriskError, RootError, SipError, OSError) as error:
             raise Failure(f"the demo cannot run: {error}\nLog: {log.name}", EXIT_NO) from error
         finally:
             logging.shutdown()
@@ -72,6 +81,10 @@ async def _show(state_dir: Path, once: bool, stop: asyncio.Event) -> int:
     # A run that judges needs the routing that it knows.
     stage_life = open_stage(state_dir, lambda line: _print(f"· {line}"), keep_routing=not once)
     async with stage_life as stage:
+        if await stage.stack.has_other_routing(ROUTING_FILE):
+            _print(
+                "· Your own routing is kept; where it differs, calls go your way, not the demo's"
+            )
         _print("")
         async with aiohttp.ClientSession() as session:
             api = Api(stage.url, stage.token, session)
@@ -88,7 +101,8 @@ async def _show(state_dir: Path, once: bool, stop: asyncio.Event) -> int:
             verdict = "every record is right" if not wrong else f"{wrong} records are wrong"
             _print(f"{len(CALLS)} calls, {verdict}")
             return EXIT_NO if wrong else EXIT_OK
-        _print("Running until Ctrl-C. Phones: register at 127.0.0.1:5060, see README.md.")
+        _print("Running until Ctrl-C; the simulated phones stay for two hours.")
+        _print("A phone of yours: register at 127.0.0.1:5060, see README.md.")
         await stop.wait()
     return EXIT_OK
 

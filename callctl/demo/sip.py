@@ -93,7 +93,7 @@ class Phone(Party):
             await self.register(0, seconds=LEAVE_SECONDS)
         await self.stop()
 
-    async def register(self, expires: int = 300, *, seconds: float = REGISTER_SECONDS) -> None:
+    async def register(self, expires: int = 7200, *, seconds: float = REGISTER_SECONDS) -> None:
         """Registers this address (0 takes it away). Raises SipError when refused or not heard."""
         if self.secret is None:
             return

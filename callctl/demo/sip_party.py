@@ -246,6 +246,8 @@ class Party:
         self._log.unlink(missing_ok=True)
         file.write_bytes(scenario.encode("utf-8", "surrogateescape"))
         self._process = await asyncio.create_subprocess_exec(
+            # A party must not outlive whoever plays it, however that one ends.
+            *("setpriv", "--pdeathsig", "KILL", "--"),
             *("sipp", "-sf", str(file), "-i", self.address, "-p", str(self.port), "-bind_local"),
             *("-mi", self.address, "-ci", self.address, "-nostdin", "-skip_rlimit"),
             *("-trace_msg", "-message_file", str(self._log)),

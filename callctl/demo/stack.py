@@ -106,6 +106,12 @@ class Stack:
         text = await asyncio.to_thread(file.read_bytes)
         await self.daemon.routing.apply(account_id, text, "demo", file=file.name)
 
+    async def has_other_routing(self, file: Path) -> bool:
+        """Whether applying `file` would change anything."""
+        account_id = (await self.daemon.access.bootstrap()).account_id
+        text = await asyncio.to_thread(file.read_bytes)
+        return bool(self.daemon.routing.diff(account_id, text, file=file.name))
+
     async def until_qualified(self, alive: int) -> None:
         """Until Asterisk knows which carriers are there: a dead one must not eat the ring time.
 

@@ -20,6 +20,8 @@ CARRIERS: Mapping[str, int] = {"carrier-a": 21, "carrier-b": 22}
 """Carriers that are there, by the last number of their address; nobody is ``carrier-dead``."""
 
 HTTP_PORT = 8080
+PHONES_SECONDS = 2 * 3600
+"""How long the simulated phones stay: as long as they may register for at most."""
 
 
 @dataclass(slots=True)
@@ -77,6 +79,7 @@ async def open_stage(
         }
         carriers = {n: Phone(n, f"{NET}.{end}", server, sip_dir) for n, end in CARRIERS.items()}
         for phone in (*phones.values(), *carriers.values()):
+            phone.life_seconds = PHONES_SECONDS
             await life.enter_async_context(phone)
         await stack.until_qualified(len(carriers))
         password, token = await _credentials(stack.daemon, state_dir / "demo.json")
