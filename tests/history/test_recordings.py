@@ -107,3 +107,18 @@ async def test_another_account_does_not_hear_it(desk: Desk, places: RecordingPla
     with pytest.raises(CallctlError, match="not_found"):
         await service.find_file(desk.account_id, id_, ("204",))
     assert (await service.find_file(desk.account_id, id_, ("201",))).is_file()
+
+
+async def test_a_recording_that_cannot_be_written_holds_up_no_other(
+    desk: Desk, places: RecordingPlaces
+) -> None:
+    await add_recording(desk, "1700000000.5-1.raw")
+    await desk.db.execute(
+        "insert into recordings (call, account_id, file, started_at) "
+        "select call, account_id, '1700000000.5-2.raw', started_at from recordings"
+    )
+    (places.spool / "1700000000.5-1.raw").mkdir()
+    (places.spool / "1700000000.5-2.raw").write_bytes(stereo([5] * 80, [6] * 80))
+    assert await RecordingService(desk.db, places).finish_pending() == 1
+    states = await desk.db.fetch("select state from recordings order by file")
+    assert [row["state"] for row in states] == ["pending", "available"]

@@ -73,7 +73,12 @@ class RecordingService:
         """Put finished files into ``YYYY/MM/DD/`` (UTC, of the start); returns how many."""
         done = 0
         for row in await self._db.fetch(PENDING):
-            done += await self._finish(row)
+            try:
+                done += await self._finish(row)
+            except OSError as error:
+                # A full disk, a file we may not read: the raw file stays, and is tried again.
+                UNITS_FAILED.labels("recordings").inc()
+                log.error("recording_not_finished", file=row["file"], error=str(error))
         return done
 
     async def _finish(self, row: Any) -> bool:
