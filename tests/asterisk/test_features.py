@@ -10,6 +10,7 @@ from callctl.core.routing.plan import Direction, HangupStep, RingStep, RingTarge
 from callctl.demo.sip import Answer, RingOut
 from tests.asterisk.manager import originate
 from tests.asterisk.switch import Row, Switch, plan
+from tests.bridges import until_bridged
 
 pytestmark = pytest.mark.asterisk
 
@@ -43,6 +44,7 @@ async def test_blind_transfer_by_the_callee_is_planned_as_its_own_call(switch: S
         switch.call_in(DID) as caller,
     ):
         await first.answered()
+        await until_bridged(switch.instance, "carrier-a", "101")
         await first.transfer("102")
         await second.answered()
         await caller.hang_up()
@@ -63,6 +65,7 @@ async def test_blind_transfer_by_the_caller_moves_the_called_party(switch: Switc
         switch.call_from("101", "102") as caller,
     ):
         await second.answered()
+        await until_bridged(switch.instance, "101", "102")
         await caller.transfer("103")
         await third.answered()
         await third.hang_up()
@@ -85,6 +88,7 @@ async def test_attended_transfer_joins_the_two(switch: Switch) -> None:
         held = await first.answered()
         async with switch.call_from("101", "102") as consultation:
             asked = await consultation.answered()
+            await until_bridged(switch.instance, "carrier-a", "101", "102")
             await first.transfer_to_call(asked, consultation, held)
             await consultation.ended()
         assert not second.calls[0].ended_at
@@ -137,6 +141,7 @@ async def test_call_is_parked_and_taken_back(switch: Switch) -> None:
     before = len(switch.rows())
     async with switch.phone("101", Answer()) as first, switch.call_in(DID) as caller:
         await first.answered()
+        await until_bridged(switch.instance, "carrier-a", "101")
         await first.transfer("700")
         async with asyncio.timeout(10):
             while not any(r.type == "PARK_START" for r in switch.rows()[before:]):

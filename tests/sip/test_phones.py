@@ -20,6 +20,7 @@ from callctl.demo.sip import (
 )
 from callctl.demo.tone import tone_hz
 from callctl.demo.verify import strongest_tone
+from tests.bridges import until_bridged
 from tests.calls.capture.desk import Desk
 
 pytestmark = pytest.mark.asterisk
@@ -128,6 +129,7 @@ async def test_a_blind_transfer_leaves_the_two_others(desk: Desk) -> None:
     second = await desk.phone("202", Answer(after=0.2))
     caller = await desk.outside(ONE)
     await first.answered()
+    await until_bridged(desk.lab, "trunk", "201")
     assert await first.transfer("202") == 202
     left = await first.ended()
     taken = await second.answered()
@@ -145,6 +147,7 @@ async def test_an_attended_transfer_joins_two_calls(desk: Desk) -> None:
     await first.hold(talking)
     line = await desk.inside("201", "203")
     consulting = await line.answered()
+    await until_bridged(desk.lab, "trunk", "201", "203")
     assert await first.transfer_to_call(consulting, line, talking) == 202
     await first.ended()
     await line.ended()

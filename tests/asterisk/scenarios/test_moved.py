@@ -51,6 +51,7 @@ async def test_blind_transfer_by_the_caller(office: Office) -> None:
     second, third = await office.phones({"102": Answer(after=0.1), "103": Answer(after=0.1)})
     caller = await office.inside("101", "102")
     talking = await caller.answered()
+    await office.talking("101", "102")
     assert await caller.transfer("103", talking) == 202
     await third.answered()
     await office.talking("102", "103")
@@ -91,6 +92,7 @@ async def test_transfer_outside_needs_the_right_of_the_one_who_transfers(
     phone = await office.phone("104", Answer(after=0.1))
     caller = await office.inside("102", "104")
     talking = await phone.answered()
+    await office.talking("102", "104")
     assert await phone.transfer("06301112233", talking) == 202
     await caller.ended()
     # It was told that the transfer has failed, and is left alone.
@@ -107,6 +109,7 @@ async def test_attended_transfer(office: Office) -> None:
     await first.hold(talking)
     line = await office.inside("101", "103", records=0)
     consulting = await line.answered()
+    await office.talking("101", "103")
     assert await first.transfer_to_call(consulting, line, talking) == 202
     await line.ended()
     await office.talking("carrier-a", "103")
