@@ -95,7 +95,7 @@ async def _show(state_dir: Path, once: bool, stop: asyncio.Event) -> int:
                 _print(outcome(played))
                 wrong += bool(played.problems)
             page = await api.get("/api/v1/calls", limit="20")
-        _print("\n" + history_table(page["items"]))
+        _print("\n" + history_table(page["items"], await stage.stack.timezone()))
         _print(welcome(stage.url, stage.password, stage.token))
         if once:
             verdict = "every record is right" if not wrong else f"{wrong} records are wrong"

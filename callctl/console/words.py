@@ -26,6 +26,13 @@ DISPOSITIONS = {
 
 MISSED = Badge("Missed", "!", "bad")
 
+FEATURES = {
+    "echo": "Echo test",
+    "check": "System check",
+    "pickup": "Pickup",
+}
+"""What a feature code was for: nobody was called, so that no other outcome says it well."""
+
 DIRECTIONS = {
     "inbound": Badge("Incoming", "↘", "in"),
     "outbound": Badge("Outgoing", "↗", "out"),
@@ -54,6 +61,14 @@ COMPLETENESS = {
 def badge(table: dict[str, Badge], key: str) -> Badge:
     """A word that is not in the table (of a newer version) shows as it is."""
     return table.get(key) or Badge(key, "·", "dim")
+
+
+def outcome(disposition: str, route: str | None) -> Badge:
+    """How a call ended; a feature code that reached nobody says what it was for."""
+    kind, _, feature = (route or "").partition(":")
+    if kind == "feature" and disposition != "ANSWERED":
+        return Badge(FEATURES.get(feature, feature), "★", "dim")
+    return badge(DISPOSITIONS, disposition)
 
 
 def duration(seconds: float) -> str:

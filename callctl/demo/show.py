@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from callctl.demo.play import Played
 
@@ -20,9 +21,9 @@ COLUMNS = (
 )
 
 
-def history_table(calls: Iterable[dict[str, Any]]) -> str:
-    """The call history (items of ``GET /api/v1/calls``) as a table of plain text."""
-    rows = [COLUMNS, *(_row(call) for call in calls)]
+def history_table(calls: Iterable[dict[str, Any]], zone: ZoneInfo) -> str:
+    """The call history (items of ``GET /api/v1/calls``) as plain text, in the zone's time."""
+    rows = [COLUMNS, *(_row(call, zone) for call in calls)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
     lines = [_line(row, widths) for row in rows]
     return "\n".join([lines[0], _line(["-" * w for w in widths], widths), *lines[1:]])
@@ -32,20 +33,28 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
-def _row(call: dict[str, Any]) -> tuple[str, ...]:
-    started = datetime.fromisoformat(call["started_at"]).astimezone()
+def _row(call: dict[str, Any], zone: ZoneInfo) -> tuple[str, ...]:
+    started = datetime.fromisoformat(call["started_at"]).astimezone(zone)
     return (
-        f"{started:%H:%M:%S}",
+        f"{started:%H:%M:%S} {started:%Z}",
         call["direction"],
         call["from_number"] or "withheld",
         call["to_number"] or "-",
-        call["answered_by"] or "-",
+        _answerer(call) or "-",
         ", ".join(call["tried"]) or "-",
         f"{call['wait_seconds']:.1f} s",
         f"{call['talk_seconds']:.1f} s",
         "yes" if call["has_recording"] else "-",
         call["disposition"],
     )
+
+
+def _answerer(call: dict[str, Any]) -> str | None:
+    """The extension that answered, or the outside party that did."""
+    if call["disposition"] != "ANSWERED":
+        return None
+    answerer: str | None = call["answered_by"] or call["destination_number"]
+    return answerer
 
 
 def outcome(played: Played) -> str:

@@ -8,6 +8,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from agi.install import install_check
 from callctl.app import Daemon, open_daemon
@@ -99,6 +100,11 @@ class Stack:
         """Asterisk and its phones go on without it."""
         self._daemon = None
         await self._daemon_life.aclose()
+
+    async def timezone(self) -> ZoneInfo:
+        """The zone of the account whose calls are shown."""
+        account_id = (await self.daemon.access.bootstrap()).account_id
+        return ZoneInfo((await self.daemon.access.get_account(account_id)).timezone)
 
     async def apply_routing(self, file: Path) -> None:
         """As `callctl routing apply` does. Raises CallctlError, OSError."""

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from callctl.console.pages import Console
+from callctl.console.words import outcome
 from callctl.db.pool import Database
 from callctl.features.access.service import AccessService
 from callctl.features.access.store import AccessStore
@@ -197,3 +198,19 @@ async def test_the_style_sheet_is_there(browser: Browser) -> None:
     status, text, response = await browser.get("/static/console.css")
     assert (status, response.content_type) == (200, "text/css")
     assert ".badge" in text
+
+
+@pytest.mark.parametrize(
+    ("disposition", "route", "shown"),
+    [
+        ("CANCELLED", "feature:echo", "Echo test"),
+        ("NO_ANSWER", "feature:check", "System check"),
+        ("ANSWERED", "feature:pickup", "Answered"),
+        ("CANCELLED", "did:101", "Caller hung up"),
+        ("CANCELLED", None, "Caller hung up"),
+    ],
+)
+def test_a_feature_code_that_reached_nobody_says_what_it_was_for(
+    disposition: str, route: str | None, shown: str
+) -> None:
+    assert outcome(disposition, route).text == shown
