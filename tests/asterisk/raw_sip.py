@@ -40,7 +40,7 @@ class RawSip:
         """One request, answered finally: (code, whole answer). Logs in with `secret` if asked."""
         serial = next(_serial)
         tag, call_id = f"raw{serial}", f"raw-{serial}@{self.address}"
-        authorization: list[str] = []
+        proof: list[str] = []
         for cseq in (1, 2):
             code, answer = await self._exchange(
                 f"{method} {uri} SIP/2.0",
@@ -52,14 +52,14 @@ class RawSip:
                 f"CSeq: {cseq} {method}",
                 "Max-Forwards: 20",
                 *headers,
-                *authorization,
+                *proof,
                 f"Content-Length: {len(body)}",
                 "",
                 body,
             )
-            if code != 401 or secret is None or authorization:
+            if code != 401 or secret is None or proof:
                 return code, answer
-            authorization = [_authorization(answer, method, uri, user, secret)]
+            proof = [authorization(answer, method, uri, user, secret)]
             if method == "INVITE":
                 await self._send(_ack(answer, uri, call_id, cseq))
         raise AssertionError("unreachable")
@@ -88,7 +88,7 @@ def _ack(answer: str, uri: str, call_id: str, cseq: int) -> str:
     return "\r\n".join([*lines, "Content-Length: 0", "", ""])
 
 
-def _authorization(answer: str, method: str, uri: str, user: str, secret: str) -> str:
+def authorization(answer: str, method: str, uri: str, user: str, secret: str) -> str:
     """RFC 2617 digest, qop=auth."""
     challenge = dict(re.findall(r'(\w+)="?([^",\r]+)"?', answer.split("WWW-Authenticate: ")[1]))
     realm, nonce = challenge["realm"], challenge["nonce"]
