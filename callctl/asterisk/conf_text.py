@@ -6,6 +6,7 @@ cannot be written safely is refused, or, in names that only people read, left ou
 """
 
 import re
+from collections.abc import Iterable
 
 
 class UnsafeValue(ValueError):
@@ -30,3 +31,22 @@ def display_name(text: str) -> str:
     """A person's name within quotes: control characters and ``"\\<>;${}`` are left out."""
     kept = "".join(c if c.isprintable() else " " for c in text)
     return " ".join(re.sub(r'["\\<>;${}\[\]]', "", kept).split())[:80]
+
+
+def last_first(lines: Iterable[str]) -> list[str]:
+    """A context's lines with its extensions in falling order, patterns before all.
+
+    Asterisk keeps a context's extensions sorted in a list, and to add one it walks that list from
+    its beginning (22, main/pbx.c): in rising order ten thousand numbers cost it fifty million steps
+    at each reload, in falling order ten thousand. What stands before the first extension stays.
+    """
+    head: list[str] = []
+    blocks: dict[str, list[str]] = {}
+    block = head
+    for line in lines:
+        if line.startswith("exten => "):
+            name = line.removeprefix("exten => ").partition(",")[0]
+            block = blocks.setdefault(name, [])
+        block.append(line)
+    names = sorted(blocks, key=lambda name: (name.startswith("_"), name), reverse=True)
+    return [*head, *(line for name in names for line in blocks[name])]

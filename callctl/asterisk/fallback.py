@@ -12,18 +12,22 @@ match one caller the most specific decides.
 import re
 from collections.abc import Iterator
 
-from callctl.asterisk.conf_text import word
+from callctl.asterisk.conf_text import last_first, word
+from callctl.asterisk.fallback_limits import ABROAD, is_limited, render_limits, render_world
 from callctl.asterisk.fallback_numbers import dialling_plan, render_normaliser
 from callctl.asterisk.fallback_plans import (
+    WHY_MARK,
     Branch,
     CallerClass,
     FallbackPlanner,
     Leaf,
+    OutsidePlans,
     Tree,
     class_of,
     sample_caller,
 )
 from callctl.asterisk.fallback_schedule import context_name, render_schedule
+from callctl.core.routing.limits import DEFAULTS, Limits, settle
 from callctl.core.routing.model import (
     Account,
     AccountIndex,
@@ -60,6 +64,8 @@ def render_fallback(table: RoutingTable, year: int) -> str:
     countries = sorted({index.account.country for index in accounts})
     blocks = [_START]
     blocks += [render_normaliser(dialling_plan(country)) for country in countries]
+    if any(is_limited(limits) for index in accounts for limits in _all_limits(index)):
+        blocks.append(render_world())
     planners = {index.account.id: FallbackPlanner(table, index) for index in accounts}
     for index in accounts:
         blocks += _account_blocks(table, index, planners, year)
@@ -83,7 +89,10 @@ def _account_blocks(
     yield from _inside_blocks(planner)
     yield _choice_block(index)
     for kind, number in classes.items():
-        yield _class_block(planner, index, kind, number)
+        limits = _limits_of(index, kind)
+        if kind.enabled and is_limited(limits):
+            yield render_limits(_limit_name(account.id, number), limits, _off_hours(index, limits))
+        yield _class_block(planner, index, kind, number, limits)
 
 
 def _classes(index: AccountIndex) -> list[CallerClass]:
@@ -267,8 +276,31 @@ def _dials(index: AccountIndex) -> list[tuple[OutboundRoute, DialPattern]]:
     return [(route, dial) for route in index.routing.outbound for dial in route.patterns]
 
 
+def _all_limits(index: AccountIndex) -> Iterator[Limits]:
+    yield index.limits
+    yield from index.extension_limits.values()
+
+
+def _limits_of(index: AccountIndex, kind: CallerClass) -> Limits:
+    if kind.limits is None:
+        return index.limits
+    return settle(index.account.country, DEFAULTS, index.routing.limits, kind.limits)
+
+
+def _limit_name(account: int, number: int) -> str:
+    return f"callctl-fb-{account}-limit-{number}"
+
+
+def _off_hours(index: AccountIndex, limits: Limits) -> str | None:
+    """The context of the schedule that the limits keep."""
+    hours = limits.off_hours
+    if hours is None or hours.schedule not in index.schedules:
+        return None
+    return context_name(index.account.id, hours.schedule)
+
+
 def _class_block(
-    planner: FallbackPlanner, index: AccountIndex, kind: CallerClass, number: int
+    planner: FallbackPlanner, index: AccountIndex, kind: CallerClass, number: int, limits: Limits
 ) -> str:
     """What extensions of one class may dial: emergency, inside, outside, in this order."""
     account = index.account.id
@@ -292,10 +324,35 @@ def _class_block(
     if kind.enabled:
         for number_of, (route, dial) in enumerate(_dials(index)):
             for form in "dbe":
-                plan = planner.outside(kind, route, dial, form)
-                if plan is not None:
-                    lines += _leaf_lines(f"w{form}{number_of}", plan)
+                plans = planner.outside(kind, route, dial, form, limits.max_seconds_abroad)
+                if plans is None:
+                    continue
+                name = f"w{form}{number_of}"
+                if is_limited(limits) and plans.refused != plans.home:
+                    source = "CALLCTL_E164" if form == "e" else "CALLCTL_DIALLED"
+                    lines += _limited_lines(name, _limit_name(account, number), source, dial, plans)
+                else:
+                    lines += _leaf_lines(name, plans.home)
     return _context(here, *lines)
+
+
+def _limited_lines(
+    name: str, limit: str, source: str, dial: DialPattern, plans: OutsidePlans
+) -> list[str]:
+    """Asks whether the number may be dialled, and sets the plan for the answer."""
+    bare = f"${{{source}:{dial.strip}}}" if dial.strip else f"${{{source}}}"
+    refused = plans.refused.replace(WHY_MARK, "${GOSUB_RETVAL}")
+    return [
+        f"exten => {name},1,Gosub({limit},s,1({dial.prepend}{bare},{bare}))",
+        " same => n,GotoIf($[${LEN(${GOSUB_RETVAL})} = 0]?home)",
+        f' same => n,GotoIf($["${{GOSUB_RETVAL}}" = "{ABROAD}"]?abroad)',
+        f" same => n,{_set_plan(refused)}",
+        " same => n,Return()",
+        f" same => n(abroad),{_set_plan(plans.abroad)}",
+        " same => n,Return()",
+        f" same => n(home),{_set_plan(plans.home)}",
+        " same => n,Return()",
+    ]
 
 
 def _emergency_spellings(index: AccountIndex) -> list[str]:
@@ -323,7 +380,7 @@ def _e164(account: Account, variable: str) -> str:
 
 
 def _context(name: str, *lines: str) -> str:
-    return "\n".join([f"[{name}]", *lines, ""])
+    return "\n".join([f"[{name}]", *last_first(lines), ""])
 
 
 def tree_lines(account: int, name: str, tree: Tree) -> list[str]:

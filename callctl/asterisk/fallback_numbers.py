@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from phonenumbers import PhoneMetadata, country_code_for_region
 
+from callctl.numbers import MAX_DIGITS
+
 
 @dataclass(frozen=True, slots=True)
 class DiallingPlan:
@@ -34,13 +36,16 @@ def dialling_plan(country: str) -> DiallingPlan:
     prefix = prefix.replace("~", "")
     described = metadata.general_desc
     pattern = (described and described.national_number_pattern) or "[0-9]+"
+    code = str(country_code_for_region(country))
+    # No number in E.164 is longer, whatever a country's plan holds.
+    longest = MAX_DIGITS - len(code)
     lengths = described.possible_length if described else ()
     return DiallingPlan(
         country=country,
-        code=str(country_code_for_region(country)),
+        code=code,
         international_prefix=prefix if prefix.isdigit() else "",
         national_prefix=metadata.national_prefix or "",
-        lengths=tuple(n for n in lengths if n > 0),
+        lengths=tuple(n for n in lengths if 0 < n <= longest),
         national=re.sub(r"\s", "", pattern).replace("(?:", "(").replace(r"\d", "[0-9]"),
     )
 

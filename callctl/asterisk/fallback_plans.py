@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 
 from callctl.core.routing.encoding import encode_plan
+from callctl.core.routing.gate import Gate, StaticGate
+from callctl.core.routing.limits import LimitAction, LimitSettings, Verdict
 from callctl.core.routing.model import (
     Account,
     AccountIndex,
@@ -28,9 +30,11 @@ from callctl.core.routing.model import (
     WeeklyPeriod,
     build_table,
 )
+from callctl.core.routing.outbound import Outgoing
 from callctl.core.routing.patterns import apply_pattern, parse_pattern
-from callctl.core.routing.plan import RoutePlan, RouteRequest, Source, TrunkStep
+from callctl.core.routing.plan import Reason, RoutePlan, RouteRequest, Source, TrunkStep
 from callctl.core.routing.planner import plan_route
+from callctl.numbers import classify_outgoing
 
 _NOON = datetime(2024, 1, 17, 12, tzinfo=UTC)
 _EVERY_DAY = WeeklyPeriod((0, 1, 2, 3, 4, 5, 6), time(0), time(0))
@@ -38,6 +42,10 @@ _TIMED = frozenset({"open", "closed", "no_clock"})
 CALLER = "callctl"
 """The synthetic caller's number: no extension's, and no pattern of digits matches it."""
 _FILLING = "3141592653589793"
+_GATE = StaticGate(classify_outgoing)
+"""For numbers that the routing names; those that are dialled are judged in the dialplan."""
+WHY_MARK = "CALLCTLWHY"
+"""Where the reason of a refusal stands in a plan, to be filled in by the dialplan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +76,44 @@ class CallerClass:
     may_dial: tuple[str, ...]
     caller_id_number: str | None
     enabled: bool
+    limits: LimitSettings | None = None
 
 
 def class_of(extension: Extension) -> CallerClass:
     return CallerClass(
-        extension.record, extension.may_dial, extension.caller_id_number, extension.enabled
+        extension.record,
+        extension.may_dial,
+        extension.caller_id_number,
+        extension.enabled,
+        extension.limits,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class OutsidePlans:
+    """What becomes of a number dialled: at home, abroad, and if a limit refuses it (`WHY_MARK`)."""
+
+    home: str
+    abroad: str
+    refused: str
+
+
+class _Answer:
+    """A gate with one answer for all."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        self._verdict = verdict
+
+    def __call__(
+        self,
+        index: AccountIndex,
+        extension: str | None,
+        found: Outgoing,
+        now: datetime | None,
+        *,
+        certain: bool,
+    ) -> Verdict:
+        return self._verdict
 
 
 class FallbackPlanner:
@@ -111,7 +151,8 @@ class FallbackPlanner:
     def _plan(
         self, request: RouteRequest, routing: AccountRouting, closed: frozenset[str]
     ) -> RoutePlan:
-        return _timeless(plan_route(request, self._table(routing, closed), _NOON, HuntMemory()))
+        table = self._table(routing, closed)
+        return _timeless(plan_route(request, table, _NOON, HuntMemory(), _GATE))
 
     def _tree(
         self,
@@ -183,9 +224,14 @@ class FallbackPlanner:
         return encode_plan(self._dial(kind, replace(self.routing, emergency=()), "1", None))
 
     def outside(
-        self, kind: CallerClass, route: OutboundRoute, dial: DialPattern, form: str
-    ) -> str | None:
-        """The plan for a number that `dial` takes. `form` says what is known of the number:
+        self,
+        kind: CallerClass,
+        route: OutboundRoute,
+        dial: DialPattern,
+        form: str,
+        max_seconds_abroad: int | None,
+    ) -> OutsidePlans | None:
+        """The plans for a number that `dial` takes. `form` says what is known of the number:
 
         ``d`` it matches as dialled and has no E.164 form, ``b`` as dialled and has one, ``e`` its
         E.164 form matches. None where that cannot be. Raises ValueError for a trunk's number that
@@ -206,11 +252,24 @@ class FallbackPlanner:
             if not sample.startswith("+") or parse_pattern(dial.match).matches("x"):
                 return None
             dialled, e164 = "x", sample
-        plan = self._dial(kind, only, dialled, e164)
-        return _with_expressions(plan, dial, dialled, e164)
+
+        def text(verdict: Verdict) -> str:
+            plan = self._dial(kind, only, dialled, e164, _Answer(verdict))
+            return _with_expressions(plan, dial, dialled, e164)
+
+        return OutsidePlans(
+            home=text(Verdict()),
+            abroad=text(Verdict(max_seconds=max_seconds_abroad)),
+            refused=text(Verdict(LimitAction.BLOCK, reasons=(Reason(WHY_MARK),))),
+        )
 
     def _dial(
-        self, kind: CallerClass, routing: AccountRouting, dialled: str, e164: str | None
+        self,
+        kind: CallerClass,
+        routing: AccountRouting,
+        dialled: str,
+        e164: str | None,
+        gate: Gate | None = None,
     ) -> RoutePlan:
         """By a synthetic extension of this class. Other accounts do not matter to it."""
         caller = Extension(
@@ -220,12 +279,13 @@ class FallbackPlanner:
             may_dial=kind.may_dial,
             caller_id_number=kind.caller_id_number,
             enabled=kind.enabled,
+            limits=kind.limits,
         )
         alone = build_table(
             (replace(routing, extensions=(*routing.extensions, caller)),), self._revision
         )
         request = _from_extension(self.account.id, CALLER, dialled, e164)
-        return _unnamed(_timeless(plan_route(request, alone, _NOON, HuntMemory())))
+        return _unnamed(_timeless(plan_route(request, alone, _NOON, HuntMemory(), gate)))
 
 
 def _timeless(plan: RoutePlan) -> RoutePlan:

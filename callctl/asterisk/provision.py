@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from callctl.asterisk.conf import write_files
-from callctl.asterisk.conf_text import display_name, secret, word
+from callctl.asterisk.conf_text import display_name, last_first, secret, word
 from callctl.asterisk.fallback import render_fallback
 from callctl.core.routing.model import (
     AccountIndex,
@@ -200,10 +200,14 @@ def _lamp_blocks(index: AccountIndex) -> Iterator[str]:
         [
             f"[callctl-hints-{account}]",
             "include => parkedcalls",
-            *(f"exten => {number},hint,PJSIP/{endpoint}" for number, endpoint in extensions),
+            *last_first(
+                f"exten => {number},hint,PJSIP/{endpoint}" for number, endpoint in extensions
+            ),
             "",
             f"[callctl-extensions-{account}]",
-            *(f"exten => {number},1,Return({endpoint})" for number, endpoint in extensions),
+            *last_first(
+                f"exten => {number},1,Return({endpoint})" for number, endpoint in extensions
+            ),
             "",
         ]
     )

@@ -2,8 +2,8 @@
 
 import argparse
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from callctl.cli.common import (
     EXIT_NO,
     EXIT_OK,
+    EXIT_USAGE,
     Failure,
     add_json_flag,
     open_database,
@@ -21,6 +22,7 @@ from callctl.cli.common import (
 from callctl.core.errors import CallctlError
 from callctl.features.access.service import AccessService
 from callctl.features.access.store import AccessStore
+from callctl.features.limits.service import LimitService
 from callctl.features.routing.api import plan_view
 from callctl.features.routing.document import dump_yaml
 from callctl.features.routing.service import RoutingService
@@ -72,15 +74,20 @@ def _add_account(parser: argparse.ArgumentParser) -> None:
 
 
 @asynccontextmanager
-async def _service(account: str) -> AsyncIterator[tuple[RoutingService, int]]:
-    async with open_database(settings_of_process()) as db:
+async def _service(
+    account: str, *, make: bool = False, counted: bool = False
+) -> AsyncIterator[tuple[RoutingService, int]]:
+    async with open_database(settings_of_process(), make=make) as db:
         access = AccessStore(db)
         await AccessService(access).bootstrap()
         account_id = await access.get_account_id(account)
         if account_id is None:
             raise Failure(f"there is no account {account!r}")
-        service = RoutingService(RoutingStore(db))
+        limits = LimitService(db, lambda: service.table)
+        service = RoutingService(RoutingStore(db), open_gate=limits.open_gate)
         await service.load()
+        if counted:
+            await limits.restore()
         yield service, account_id
 
 
@@ -91,19 +98,28 @@ def _read(file: Path) -> bytes:
         raise Failure(f"{file}: {error.strerror}") from error
 
 
+@contextmanager
+def _refusals_in_words() -> Iterator[None]:
+    """A file that cannot become the routing: what is wrong with it, line by line."""
+    try:
+        yield
+    except CallctlError as error:
+        if error.code == "broken_expectation":
+            raise Failure(error.message, EXIT_NO) from error
+        if error.code == "invalid_routing":
+            raise Failure(error.message, EXIT_USAGE) from error
+        raise
+
+
 def run_apply(arguments: argparse.Namespace) -> int:
     return run_async(_apply(arguments))
 
 
 async def _apply(arguments: argparse.Namespace) -> int:
     text = _read(arguments.file)
-    async with _service(arguments.account) as (service, account_id):
-        try:
+    async with _service(arguments.account, make=True) as (service, account_id):
+        with _refusals_in_words():
             result = await service.apply(account_id, text, "command line", file=str(arguments.file))
-        except CallctlError as error:
-            if error.code not in ("invalid_routing", "broken_expectation"):
-                raise
-            raise Failure(error.message, EXIT_NO) from error
     if arguments.json:
         print_json(result)
     else:
@@ -131,7 +147,8 @@ def run_diff(arguments: argparse.Namespace) -> int:
 async def _diff(arguments: argparse.Namespace) -> int:
     text = _read(arguments.file)
     async with _service(arguments.account) as (service, account_id):
-        changes = service.diff(account_id, text, file=str(arguments.file))
+        with _refusals_in_words():
+            changes = service.diff(account_id, text, file=str(arguments.file))
     if arguments.json:
         print_json(changes)
     else:
@@ -145,7 +162,7 @@ def run_explain(arguments: argparse.Namespace) -> int:
 
 async def _explain(arguments: argparse.Namespace) -> int:
     at = arguments.at or datetime.now(UTC)
-    async with _service(arguments.account) as (service, account_id):
+    async with _service(arguments.account, counted=True) as (service, account_id):
         plan = service.explain(account_id, arguments.from_, arguments.to, at, arguments.via)
     if arguments.json:
         print_json(plan_view(plan))

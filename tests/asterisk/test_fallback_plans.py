@@ -14,11 +14,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from phonenumbers import (
+    SUPPORTED_REGIONS,
+    PhoneNumberFormat,
     PhoneNumberType,
     example_number_for_type,
+    format_number,
     national_significant_number,
 )
 
+from callctl.asterisk.fallback_limits import WORLD, render_world
 from callctl.asterisk.fallback_numbers import dialling_plan, render_normaliser
 from callctl.asterisk.fallback_plans import sample_number
 from callctl.asterisk.fallback_schedule import hours_on
@@ -26,6 +30,8 @@ from callctl.asterisk.program import AsteriskProgram
 from callctl.asterisk.provision import DIALPLAN_FILE, render_provisioning
 from callctl.asterisk.runtime import AsteriskInstance
 from callctl.core.routing.encoding import PlanError, decode_plan
+from callctl.core.routing.gate import StaticGate
+from callctl.core.routing.limits import LimitAction, LimitSettings, OffHours, OutsideKind
 from callctl.core.routing.model import (
     Account,
     AccountKind,
@@ -54,7 +60,7 @@ from callctl.core.routing.patterns import parse_pattern
 from callctl.core.routing.plan import RoutePlan, RouteRequest, Source
 from callctl.core.routing.planner import plan_route
 from callctl.core.routing.schedule import opening_at
-from callctl.numbers import normalise
+from callctl.numbers import classify, classify_outgoing, normalise
 from tests.asterisk.manager import originate
 from tests.asterisk.switch import complaints, read_rows
 
@@ -111,6 +117,27 @@ def company() -> AccountRouting:
             Extension("107", endpoint="107", forward_busy=chain("extension:108"), may_dial=()),
             Extension(
                 "108", endpoint="108", forward_no_answer=chain("announce:sorry", "hangup:busy")
+            ),
+            Extension("109", endpoint="109", forward_busy=chain("number:+5371234567")),
+            Extension(
+                "110",
+                endpoint="110",
+                may_dial=("national", "world"),
+                limits=LimitSettings(
+                    destinations=(
+                        ("premium", LimitAction.ALLOW),
+                        ("DE", LimitAction.BLOCK),
+                        ("CU", LimitAction.ALLOW),
+                        ("others", LimitAction.HOLD),
+                    ),
+                    announce="refused",
+                ),
+            ),
+            Extension(
+                "111",
+                endpoint="111",
+                may_dial=("national", "world"),
+                limits=LimitSettings(off_hours=OffHours("office"), max_seconds_abroad=300),
             ),
         ),
         trunks=(Trunk("own", "192.0.2.9", endpoint="own", number_format="digits"),),
@@ -172,6 +199,7 @@ def company() -> AccountRouting:
         ),
         emergency=(EmergencyNumber("112", ("own",), caller_id_number="+3617000001"),),
         record=RecordPolicy.NEVER,
+        limits=LimitSettings(destinations=(("CU", LimitAction.HOLD), ("JM", LimitAction.BLOCK))),
     )
 
 
@@ -225,7 +253,7 @@ class Question:
             caller_number=number,
             caller_e164=None if inside or number is None else normalise(number, country),
         )
-        return plan_route(request, table, self.at, HuntMemory())
+        return plan_route(request, table, self.at, HuntMemory(), StaticGate(classify_outgoing))
 
 
 MOMENTS = [
@@ -282,7 +310,10 @@ def questions() -> list[Question]:
             "h",
             "s",
         ),
-        *("+12125550100", "2125550100", "200", "201"),
+        *("+12125550100", "2125550100", "200", "201", "109", "110"),
+        *("0690123456", "+3690123456", "80690123456", "890123456", "90690123456"),
+        *("005371234567", "+5371234567", "95371234567", "+18765550123", "+14165550123"),
+        *("+881612345678", "00447012345678", "+447797712345", "+97912345678", "+80012345678"),
     ]
     endpoints = [name for name, (_, kind, _) in TABLE.endpoints.items() if kind == "extension"]
     asked += [
@@ -396,6 +427,45 @@ async def test_numbers_are_normalised_as_the_daemon_does(
         if (normalise(case[1], case[0]) or "") != said[n]
     ]
     assert wrong == []
+
+
+async def test_country_and_kind_of_a_number_are_found_as_the_daemon_does(
+    asterisk_program: AsteriskProgram, tmp_path: Path
+) -> None:
+    """Example numbers of every country there is."""
+    kinds = (
+        PhoneNumberType.FIXED_LINE,
+        PhoneNumberType.MOBILE,
+        PhoneNumberType.PREMIUM_RATE,
+        PhoneNumberType.PERSONAL_NUMBER,
+        PhoneNumberType.SHARED_COST,
+    )
+    found = {
+        format_number(example, PhoneNumberFormat.E164)
+        for country in SUPPORTED_REGIONS
+        for kind in kinds
+        if (example := example_number_for_type(country, kind)) is not None
+    }
+    # With digits too many, too: they do not hide what the number is.
+    found |= {f"{number}99"[:16] for number in found}
+    cases = [*sorted(found), "+881612345678", "+97912345678", "+80012345678"]
+    asked = [
+        [
+            f"exten => q{n},1,Gosub({WORLD},{number},1)",
+            f" same => n,CELGenUserEvent(ANSWER_{n},${{GOSUB_RETVAL}})",
+            f" same => n,Goto(q{n + 1},1)",
+        ]
+        for n, number in enumerate(cases)
+    ]
+    said = await ask(asterisk_program, tmp_path, render_world(), asked)
+    wrong = []
+    for n, number in enumerate(cases):
+        outside = classify(number)
+        kind = "" if outside.kind is OutsideKind.ORDINARY else outside.kind.value
+        if said[n] != f"{outside.country}:{kind}":
+            wrong.append((number, outside, said[n]))
+    assert wrong == []
+    assert len(cases) > 1200
 
 
 @pytest.mark.parametrize("schedule", [OFFICE, NIGHT], ids=lambda s: s.name)

@@ -1,5 +1,7 @@
 """Routing documents: bad input is named with its line, good input comes back as it was."""
 
+import re
+import textwrap
 from contextlib import suppress
 from pathlib import Path
 
@@ -8,6 +10,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callctl.asterisk.fallback_plans import sample_number
+from callctl.core.routing.check import check_routing
+from callctl.core.routing.features import find_feature
+from callctl.core.routing.limits import DEFAULTS
 from callctl.core.routing.model import Account
 from callctl.features.routing import structs
 from callctl.features.routing.document import (
@@ -35,19 +41,21 @@ def error_of(text: str | bytes) -> str:
     ("text", "message"),
     [
         ("extensions:\n- number: 101\n  ring_seconds: soon",
-         "f.yaml:4: extensions[0].ring_seconds: expected int, got str"),
+         "f.yaml:4: extensions[0].ring_seconds: expected a whole number, got the text 'soon'"),
         ('extensions:\n- number: 101\n  ring_seconds: "25"',
-         "f.yaml:4: extensions[0].ring_seconds: expected int, got str"),
+         "f.yaml:4: extensions[0].ring_seconds: expected a whole number, got the text '25'"),
         ("extensions:\n- {number: 101, dnd: maybe}",
-         "f.yaml:3: extensions[0].dnd: expected bool, got str"),
+         "f.yaml:3: extensions[0].dnd: expected true or false, got the text 'maybe'"),
         ("extensions:\n- {number: 101, ring_secs: 25}",
          "f.yaml:3: extensions[0].ring_secs: unknown field ring_secs"),
         ("extensions:\n- name: Bob", "f.yaml:3: extensions[0].number: missing field number"),
-        ("extensions:\n  number: 1", "f.yaml:2: extensions: expected array, got object"),
-        ("extensions: 5", "f.yaml:2: extensions: expected array, got str"),
-        ("trunks:\n- {name: a, host: h}\n- [1]", "f.yaml:4: trunks[1]: expected object, got array"),
+        ("extensions:\n  number: 1", "f.yaml:2: extensions: expected a list, got a mapping"),
+        ("extensions: 5", "f.yaml:2: extensions: expected a list, got the text '5'"),
+        ("trunks:\n- {name: a, host: h}\n- [1]",
+         "f.yaml:4: trunks[1]: expected a mapping, got a list"),
         ("hunt_groups: [{name: g, members: [], strategy: loudest}]",
-         "f.yaml:2: hunt_groups[0].strategy: invalid enum value 'loudest'"),
+         "f.yaml:2: hunt_groups[0].strategy: expected one of all, in_order, round_robin, "
+         "least_recent, fewest_calls, random, got the text 'loudest'"),
         ("account: {code: x}", "f.yaml:2: key 'account' twice: also in line 1"),
         ("extensions:\n- number: 1\n  dnd: true\n  number: 2",
          "f.yaml:5: key 'number' twice: also in line 3"),
@@ -73,6 +81,72 @@ def error_of(text: str | bytes) -> str:
 )  # fmt: skip
 def test_bad_input_says_what_and_where(text, message):
     assert error_of(HEAD + text).startswith(message)
+
+
+def test_all_that_is_of_the_wrong_shape_is_told_at_once():
+    text = """extensions:
+- {number: 101, ring_seconds: soon, colour: red}
+- {name: Bob, dnd: perhaps}
+limits:
+  destinations: {GB: maybe}
+  extension: {concurrent: {hold: many}}
+dids: yes
+"""
+    assert [line.partition(";")[0] for line in error_of(HEAD + text).splitlines()] == [
+        "f.yaml:3: extensions[0].ring_seconds: expected a whole number, got the text 'soon'",
+        "f.yaml:3: extensions[0].colour: unknown field colour",
+        "f.yaml:4: extensions[1].dnd: expected true or false, got the text 'perhaps'",
+        "f.yaml:4: extensions[1].number: missing field number",
+        "f.yaml:6: limits.destinations.GB: expected one of allow, warn, hold, block, got the text"
+        " 'maybe'",
+        "f.yaml:7: limits.extension.concurrent.hold: expected a whole number or nothing, got the"
+        " text 'many'",
+        "f.yaml:8: dids: expected a list, got the text 'yes'",
+    ]
+
+
+def test_thousands_of_faults_are_told_by_a_hundred_of_them():
+    text = HEAD + "extensions:\n" + "- {number: 101, dnd: x}\n" * 5000
+    assert len(error_of(text).splitlines()) == 100
+
+
+@pytest.mark.parametrize("text", ["", "\n# nothing yet\n", "null"])
+def test_empty_document_says_the_least_that_is_needed(text):
+    with pytest.raises(DocumentError, match=r"the document is empty.*account: \{code: main\}"):
+        parse_document(text, "f.yaml")
+
+
+LIMITS = """
+limits:
+  destinations: {gb: hold, premium: allow, others: block}
+  extension_abroad: {calls_per_hour: {warn: 5, hold: 10}, concurrent: {}}
+  country: {minutes_per_day: {hold: 100}}
+  off_hours: {schedule: office, action: block}
+  max_seconds_abroad: 900
+  announce: no-entry
+schedules: [{name: office, weekly: [mon-fri 08:00-17:00]}]
+extensions:
+- {number: 101, limits: {extension: {concurrent: {block: 1}}, destinations: {HU: warn}}}
+- {number: 102}
+"""
+
+
+def test_limits_come_back_as_they_were_written():
+    document = parse_document(HEAD + LIMITS)[0]
+    routing, _ = build_routing(document, ACCOUNT)
+    names = [rule.name for rule in routing.limits.rules]
+    assert names == [
+        "extension_abroad.concurrent",
+        "extension_abroad.calls_per_hour",
+        "country.minutes_per_day",
+    ]
+    assert routing.limits.destinations[0][0] == "GB"
+    assert routing.extensions[0].limits is not None
+    assert routing.extensions[1].limits is None
+    stored = canonical(document, routing)
+    again = parse_document(dump_yaml(stored))[0]
+    assert canonical(again, build_routing(again, ACCOUNT)[0]) == stored
+    assert build_routing(again, ACCOUNT)[0].limits == routing.limits
 
 
 @pytest.mark.parametrize(
@@ -176,3 +250,57 @@ def test_any_text_survives_export_and_parse(text):
     account = structs.AccountDoc("main", name=text)
     document = structs.Document(account, extensions=[extension])
     assert parse_document(dump_yaml(document))[0] == document
+
+
+def test_feature_codes_are_those_of_the_dialplan():
+    """Every extension of the dialplan's features is one, and all else that is dialled is none."""
+    root = Path(__file__).parents[2]
+    lines = (root / "dialplan" / "50-features.conf").read_text().splitlines()
+    patterns = [line.split()[2].partition(",")[0] for line in lines if line.startswith("exten => ")]
+    patterns = [p for p in patterns if p != "s"]
+    assert patterns == ["*43", "_*8X.", "*99", "_*99X."]
+    for pattern in patterns:
+        assert find_feature(sample_number(pattern)) is not None
+    parking = (root / "asterisk-conf" / "res_parking.conf").read_text()
+    assert "parkext = 700" in parking
+    assert "parkpos = 701-720" in parking
+    for dialled in ("700", "701", "709", "710", "720", "*8"):
+        assert find_feature(dialled) is not None
+    for dialled in ("721", "101", "7010", "*44", "*7", "112", "*99x"):
+        assert find_feature(dialled) is None
+
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "routing.md").read_text()
+
+
+def test_guide_s_table_of_limits_is_what_is_in_force():
+    section = GUIDE.partition("## Limits of calls to the outside")[2]
+    rows = dict(re.findall(r"^\| `([a-z_]+\.[a-z_]+)` \|(.*)\|$", section, re.MULTILINE))
+    told = {
+        name: tuple(int(cell) if cell.strip() else None for cell in cells.split("|"))
+        for name, cells in rows.items()
+    }
+    assert told == {
+        rule.name: (rule.threshold.warn, rule.threshold.hold, rule.threshold.block)
+        for rule in DEFAULTS.rules
+    }
+    assert "`destinations`: `premium`, `satellite` | | | always" in section
+    assert "`destinations`: `personal`, `unknown` | | always | |" in section
+    assert {kind: action.value for kind, action in DEFAULTS.destinations} == {
+        "premium": "block", "satellite": "block", "personal": "hold", "unknown": "hold",
+    }  # fmt: skip
+    assert DEFAULTS.max_seconds_abroad == 2 * 3600
+
+
+def test_guide_s_example_of_limits_is_sound():
+    section = GUIDE.partition("## Limits of calls to the outside")[2]
+    block = re.search(r"(?:^    .*\n)+", section, re.MULTILINE)
+    assert block is not None
+    text = textwrap.dedent(block[0])
+    rest = "schedules: [{name: office, weekly: [mon-fri 08:00-17:00]}]\n"
+    rest += "trunks: [{name: a, host: 192.0.2.1, match: [192.0.2.1]}]\n"
+    rest += "outbound:\n- {name: n, patterns: ['+36.'], trunks: [a]}\n"
+    rest += "- {name: i, patterns: ['+.'], trunks: [a], permission: international}\n"
+    routing, _ = build_routing(parse_document(HEAD + text + rest)[0], ACCOUNT)
+    assert check_routing(routing) == []
+    assert routing.extensions[0].limits is not None

@@ -10,6 +10,7 @@ import pytest
 
 from callctl.core.errors import CallctlError
 from callctl.core.routing.expectations import plan_words
+from callctl.core.routing.reasons import render_reason
 from callctl.features.routing import store as store_module
 from callctl.features.routing.document import dump_yaml
 from callctl.features.routing.objects import KIND_OF_FIELD
@@ -111,7 +112,7 @@ async def test_the_order_of_ordered_kinds_is_kept_and_its_change_is_a_change(wor
          "hunt_groups[0].members[2]: hunt group sales has member 999, but"),
         ("patterns: [\"+.\"]", "patterns: [\"+.X\"]", "outbound[1].patterns[0]: "),
         ("ring_seconds: 4, may_dial: []", "ring_seconds: four, may_dial: []",
-         "extensions[7].ring_seconds: expected int, got str"),
+         "extensions[7].ring_seconds: expected a whole number, got the text 'four'"),
         ("weekly: [mon-fri 08:00-17:00]", "weekly: [mon-fry 08:00-17:00]",
          "schedules[0].weekly[0]: 'mon-fry 08:00-17:00': 'fry' is no day"),
         ("country: HU", "country: XX", "account.country: no numbers are known of a country 'XX'"),
@@ -141,6 +142,9 @@ async def test_a_broken_expectation_is_refused_with_both_plans(world):
     assert error.detail[0]["before"] == ["ring 101 3s record", "ring 102 5s record", "hangup"]
     assert "expected: ring 101 3s record; ring 102 5s record; hangup" in error.message
     assert "planned:  ring 102 5s record; hangup" in error.message
+    line = DEMO[: DEMO.index("- name: the second one gets")].count("\n") + 1
+    assert error.message.startswith(f"routing.yaml:{line}: expectation 'the second one gets")
+    assert error.detail[0]["line"] == line
 
 
 async def test_an_expectation_that_cannot_be_tried_is_broken(world):
@@ -361,6 +365,24 @@ async def test_least_recent_goes_by_who_answered(world):
     world.service.note_answered(world.main, "102", NOW - timedelta(hours=1))
     plan = decide(world.service, "carrier-a", "+3617000005")
     assert [s.targets[0].extension for s in plan.steps[:-1]] == ["106", "102", "101"]
+
+
+async def test_explain_knows_feature_codes(world):
+    await world.apply()
+    plan = world.service.explain(world.main, "101", "*43", NOW)
+    assert (plan.route, plan.steps) == ("feature:echo", ())
+    assert "hear yourself" in render_reason(plan.trace[0])
+    assert world.service.explain(world.main, "06201234567", "*43", NOW).route == "unknown"
+
+
+async def test_explain_says_what_it_takes_an_unknown_extension_for(world):
+    await world.apply()
+    plan = world.service.explain(world.main, "199", "+3617000001", NOW)
+    assert render_reason(plan.trace[0]) == (
+        "199 is no extension: it is taken for a number outside that calls in by trunk carrier-a"
+    )
+    known = world.service.explain(world.main, "06201234567", "+3617000001", NOW)
+    assert known.trace[0].code == "did"
 
 
 async def test_explain_rings_nobody_and_remembers_nothing(world):

@@ -11,6 +11,7 @@ from datetime import datetime
 from callctl.core.outcomes import AttemptResult
 from callctl.core.routing.causes import parse_cause
 from callctl.core.routing.eligible import caller_matches, is_caller, skip_reason
+from callctl.core.routing.gate import Gate
 from callctl.core.routing.model import (
     AccountIndex,
     Chain,
@@ -21,8 +22,10 @@ from callctl.core.routing.model import (
     HuntGroup,
     HuntMemory,
     Member,
+    OutboundRoute,
     RecordPolicy,
     RingStrategy,
+    Trunk,
 )
 from callctl.core.routing.outbound import WITHHELD, Outgoing, number_for_trunk, select_route
 from callctl.core.routing.plan import (
@@ -79,7 +82,10 @@ class Way:
 
 
 class PlanBuilder:
-    """Collects steps and reasons for one call. `now` None = no clock: every schedule is open."""
+    """Collects steps and reasons for one call. `now` None = no clock: every schedule is open.
+
+    `refused`: the gate has kept a number outside from being dialled.
+    """
 
     def __init__(
         self,
@@ -88,12 +94,15 @@ class PlanBuilder:
         direction: Direction,
         now: datetime | None,
         memory: HuntMemory,
+        gate: Gate | None = None,
     ) -> None:
         self.index = index
         self.request = request
         self.direction = direction
         self.now = now
         self.memory = memory
+        self.gate = gate
+        self.refused = False
         self.steps: list[Step] = []
         self.trace: list[Reason] = []
         self.first_offered: list[tuple[str, str]] = []
@@ -141,7 +150,7 @@ class PlanBuilder:
                 self.note("plan_cut", str(len(self.steps)))
                 self.ended = True
                 return
-            key = (destination.kind.value, destination.target)
+            key = (destination.kind, destination.target)
             if key in way.path:
                 self.note("loop", str(destination))
                 continue
@@ -175,12 +184,13 @@ class PlanBuilder:
 
     def did(self, did: Did, way: Way) -> None:
         """By the caller, then by the clock, then its chain."""
-        key = (DestinationKind.DID.value, did.number)
-        way = replace(
-            way,
+        key = (DestinationKind.DID, did.number)
+        way = Way(
+            when=way.when,
             path=way.path | {key},
-            did=did.number,
             records=((f"did:{did.number}", did.record), *way.records),
+            forwarder=way.forwarder,
+            did=did.number,
         )
         for rule in did.callers:
             if caller_matches(self.request, rule.match):
@@ -246,7 +256,7 @@ class PlanBuilder:
             self.first_offered.append((group.name, members[0][0].number))
         way = replace(
             way,
-            path=way.path | {(DestinationKind.HUNT_GROUP.value, group.name)},
+            path=way.path | {(DestinationKind.HUNT_GROUP, group.name)},
             records=((f"hunt_group:{group.name}", group.record), *way.records),
         )
         if group.strategy is RingStrategy.ALL:
@@ -349,16 +359,71 @@ class PlanBuilder:
             self.note("no_permission", f"extension:{forwarder.number}", permission)
             return
         caller_id = (forwarder.caller_id_number if forwarder else None) or way.did
-        self.trunks(found, caller_id, way)
+        self.trunks(found, caller_id, way, by=self._causer(forwarder))
+
+    def _causer(self, forwarder: Extension | None) -> str | None:
+        """Whose call to the outside it is: who forwards, else the extension that dials."""
+        if forwarder is not None:
+            return forwarder.number
+        return self.request.key if self.direction is not Direction.INBOUND else None
 
     def trunks(
-        self, found: Outgoing, caller_id: str | None, way: Way, *, transit_from: str | None = None
+        self,
+        found: Outgoing,
+        caller_id: str | None,
+        way: Way,
+        *,
+        by: str | None = None,
+        transit_from: str | None = None,
     ) -> None:
-        """A step for each usable trunk of the route. `transit_from`: the trunk it came in by."""
+        """A step for each usable trunk of the route, if the gate lets the call pass.
+
+        `by`: the extension that causes the call. `transit_from`: the trunk it came in by.
+        """
         route = found.route
         self.note("outbound", route.name, found.pattern)
         record = self.recorded((*way.records, (f"outbound:{route.name}", route.record)))
-        count = len(self.steps)
+        usable = self._usable_trunks(route, transit_from)
+        if not usable:
+            self.note("no_trunk", route.name)
+            return
+        if not self._may_leave(found, way, by):
+            return
+        withhold = caller_id == WITHHELD
+        shown = None if withhold else caller_id
+        for trunk in usable:
+            self.dial_trunk(
+                TrunkStep(
+                    trunk=trunk.name,
+                    endpoint=trunk.endpoint,
+                    number=number_for_trunk(trunk.number_format, found.number, found.e164),
+                    seconds=route.ring_seconds,
+                    caller_id_number=shown or route.caller_id_number or trunk.caller_id_number,
+                    withhold=withhold,
+                    record=record,
+                    when=way.when,
+                )
+            )
+        self._talk_at_most(route.max_seconds)
+
+    def _may_leave(self, found: Outgoing, way: Way, by: str | None) -> bool:
+        if self.gate is None or self.ended:
+            return True
+        certain = way.when is None and not self.steps
+        verdict = self.gate(self.index, by, found, self.now, certain=certain)
+        self.trace.extend(verdict.reasons)
+        if not verdict.passes:
+            self.refused = True
+            return False
+        self._talk_at_most(verdict.max_seconds)
+        return True
+
+    def _talk_at_most(self, seconds: int | None) -> None:
+        if seconds is not None:
+            self.max_seconds = min(seconds, self.max_seconds or seconds)
+
+    def _usable_trunks(self, route: OutboundRoute, transit_from: str | None) -> list[Trunk]:
+        usable = []
         for name in route.trunks:
             trunk = self.index.trunks.get(name)
             if trunk is None:
@@ -370,26 +435,8 @@ class PlanBuilder:
             elif transit_from is not None and not trunk.allow_transit:
                 self.note("trunk_no_transit", name)
             else:
-                number = number_for_trunk(trunk.number_format, found.number, found.e164)
-                withhold = caller_id == WITHHELD
-                shown = None if withhold else caller_id
-                self.dial_trunk(
-                    TrunkStep(
-                        trunk=name,
-                        endpoint=trunk.endpoint,
-                        number=number,
-                        seconds=route.ring_seconds,
-                        caller_id_number=shown or route.caller_id_number or trunk.caller_id_number,
-                        withhold=withhold,
-                        record=record,
-                        when=way.when,
-                    )
-                )
-        if len(self.steps) == count:
-            self.note("no_trunk", route.name)
-        elif route.max_seconds is not None:
-            limit = self.max_seconds
-            self.max_seconds = min(route.max_seconds, limit or route.max_seconds)
+                usable.append(trunk)
+        return usable
 
     def dial_trunk(self, step: TrunkStep) -> None:
         chars = 80 + len(step.trunk) + len(step.endpoint) + len(step.number)
@@ -400,7 +447,7 @@ def _forwarded(extension: Extension, way: Way) -> Way:
     """The way on from an extension that forwards: on its account, by its rules first."""
     return replace(
         way,
-        path=way.path | {(DestinationKind.EXTENSION.value, extension.number)},
+        path=way.path | {(DestinationKind.EXTENSION, extension.number)},
         forwarder=extension,
         records=((f"extension:{extension.number}", extension.record), *way.records),
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from callctl.core.routing.causes import parse_cause
+from callctl.core.routing.check_limits import check_limits
 from callctl.core.routing.model import (
     AccountRouting,
     Chain,
@@ -61,6 +62,7 @@ def check_routing(routing: AccountRouting) -> list[Problem]:
         *_check_blocklist(routing),
         *_check_outbound(routing),
         *_check_emergency(routing),
+        *(Problem(path, message) for path, message in check_limits(routing)),
         *_check_chains(routing),
         *(Problem(path, message) for path, message in find_loops(routing)),
         *_check_unreachable(routing),
@@ -398,6 +400,8 @@ def _check_unreachable(routing: AccountRouting) -> Iterator[Problem]:
             message = f"hunt group {group.name} is never rung: no number, nothing leads to it"
             yield Problem(f"hunt_groups[{place}]", message, warning=True)
     kept = {d.schedule for d in routing.dids} | {e.schedule for e in routing.extensions}
+    limits = (routing.limits, *(e.limits for e in routing.extensions))
+    kept |= {held.off_hours.schedule for held in limits if held and held.off_hours}
     for place, schedule in enumerate(routing.schedules):
         if schedule.name not in kept:
             message = f"schedule {schedule.name} is kept by nothing"

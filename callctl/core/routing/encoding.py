@@ -17,7 +17,7 @@ can be read as a separator or as a dialplan expression)::
 
 Empty means none; booleans are 0 and 1; ``hangup|0`` ends as the last attempt did. The dialplan
 takes a field with CUT by variable name, so a plan's length is bounded by AGI's line alone
-(`MAX_PLAN_CHARS`).
+(`MAX_PLAN_CHARS`). On its way to Asterisk a plan gets an end, ``!.`` (agi/route.py).
 """
 
 import re
@@ -79,12 +79,16 @@ def encode_why(trace: tuple[Reason, ...]) -> str:
 
 
 def decode_why(text: str) -> tuple[Reason, ...]:
-    """Inverse of `encode_why`. Total: any text gives some reasons."""
+    """Inverse of `encode_why`. Total: any text gives some reasons; NUL becomes U+FFFD."""
     return tuple(
-        Reason(*(unquote(v, errors="replace") for v in part.split("~")[:3]))
+        Reason(*(_storable(unquote(v, errors="replace")) for v in part.split("~")[:3]))
         for part in text.split(",")
         if part
     )
+
+
+def _storable(text: str) -> str:
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}") if "\0" in text else text
 
 
 def encode_plan(plan: RoutePlan) -> str:

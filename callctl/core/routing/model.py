@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import date, time
 from enum import StrEnum
 
+from callctl.core.routing.limits import DEFAULTS, NO_SETTINGS, Limits, LimitSettings, settle
+
 
 class AccountKind(StrEnum):
     """A node's place in the tree operator > reseller > enterprise."""
@@ -88,7 +90,8 @@ class Extension:
     accounts use the same number). `may_dial` names permissions of outbound routes. Forwards are
     chains of their own; `forward_no_answer` is also what "failover of an extension" means when
     it is dialled directly. Outside `schedule` (None = always on duty) and for callers that match a
-    pattern of `blocked_callers` it is not rung. `caller_id_number` may be ``withheld``.
+    pattern of `blocked_callers` it is not rung. `caller_id_number` may be ``withheld``. `limits`
+    are laid over the account's.
     """
 
     number: str
@@ -109,6 +112,7 @@ class Extension:
     max_contacts: int = 3
     schedule: str | None = None
     blocked_callers: tuple[str, ...] = ()
+    limits: LimitSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,11 +299,15 @@ class AccountRouting:
     emergency: tuple[EmergencyNumber, ...] = ()
     record: RecordPolicy = RecordPolicy.NEVER
     max_call_seconds: int = 4 * 3600
+    limits: LimitSettings = NO_SETTINGS
 
 
 @dataclass(frozen=True, slots=True)
 class AccountIndex:
-    """`AccountRouting` with each kind by its key, for look-ups in constant time."""
+    """`AccountRouting` with each kind by its key, for look-ups in constant time.
+
+    `limits` are the account's, settled; `extension_limits` those of extensions that have own ones.
+    """
 
     routing: AccountRouting
     extensions: Mapping[str, Extension]
@@ -309,6 +317,8 @@ class AccountIndex:
     hunt_group_numbers: Mapping[str, HuntGroup]
     schedules: Mapping[str, Schedule]
     emergency: Mapping[str, EmergencyNumber]
+    limits: Limits
+    extension_limits: Mapping[str, Limits]
 
     @property
     def account(self) -> Account:
@@ -358,6 +368,12 @@ def build_table(accounts: tuple[AccountRouting, ...], revision: int = 0) -> Rout
             hunt_group_numbers={g.number: g for g in routing.hunt_groups if g.number},
             schedules={s.name: s for s in routing.schedules},
             emergency={n.number: n for n in routing.emergency},
+            limits=settle(routing.account.country, DEFAULTS, routing.limits),
+            extension_limits={
+                e.number: settle(routing.account.country, DEFAULTS, routing.limits, e.limits)
+                for e in routing.extensions
+                if e.limits is not None
+            },
         )
         for extension in routing.extensions:
             endpoints[extension.endpoint] = (account_id, "extension", extension.number)

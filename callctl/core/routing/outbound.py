@@ -14,12 +14,16 @@ NUMBER_FORMATS = ("e164", "digits", "dialled")
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A match: `number` as the pattern left it; `e164` is set where it changed nothing."""
+    """A match: `number` as the pattern left it; `e164` is set where it changed nothing.
+
+    `bare` is `number` before the pattern put anything in front.
+    """
 
     route: OutboundRoute
     pattern: str
     number: str
     e164: str | None
+    bare: str
 
 
 def select_route(index: AccountIndex, dialled: str, e164: str | None) -> Outgoing | None:
@@ -46,7 +50,7 @@ def select_route_in(
                 if pattern.matches(number):
                     changed = apply_pattern(dial, number)
                     kept = e164 if changed == number else None
-                    best = Outgoing(route, dial.match, changed, kept)
+                    best = Outgoing(route, dial.match, changed, kept, number[dial.strip :])
                     best_rank = pattern.rank
                     break
     return best

@@ -10,6 +10,7 @@ from hashlib import blake2b
 
 from callctl.core.routing.builder import PlanBuilder, Way
 from callctl.core.routing.eligible import caller_matches
+from callctl.core.routing.gate import Gate, limits_of
 from callctl.core.routing.model import (
     AccountIndex,
     EmergencyNumber,
@@ -24,6 +25,7 @@ from callctl.core.routing.outbound import (
     select_route,
 )
 from callctl.core.routing.plan import (
+    AnnounceStep,
     Direction,
     HangupStep,
     Reason,
@@ -40,9 +42,15 @@ EMERGENCY_RING_SECONDS = 120
 
 
 def plan_route(
-    request: RouteRequest, table: RoutingTable, now: datetime | None, memory: HuntMemory
+    request: RouteRequest,
+    table: RoutingTable,
+    now: datetime | None,
+    memory: HuntMemory,
+    gate: Gate | None = None,
 ) -> RoutePlan:
     """Decide `request`. Never raises for what a caller can send; every plan ends with a hangup.
+
+    `gate` is asked for each number outside, emergency numbers excepted; without one all may pass.
 
     `now` must be aware; None makes the plan without a clock, every schedule counting as open.
     With an empty `request.uniqueid` and an empty memory every strategy gives the configured
@@ -52,8 +60,8 @@ def plan_route(
     if index is None:
         return _refusal(request, table, Reason("unknown_endpoint", request.key), now)
     if request.source is Source.TRUNK:
-        return _plan_inbound(request, table, index, now, memory)
-    return _plan_from_extension(request, table, index, now, memory)
+        return _plan_inbound(request, table, index, now, memory, gate)
+    return _plan_from_extension(request, table, index, now, memory, gate)
 
 
 # Calls that came in by a trunk
@@ -65,14 +73,15 @@ def _plan_inbound(
     index: AccountIndex,
     now: datetime | None,
     memory: HuntMemory,
+    gate: Gate | None,
 ) -> RoutePlan:
     number = _did_number(request, table)
     if number is None:
-        return _plan_transit(request, table, index, now, memory)
+        return _plan_transit(request, table, index, now, memory, gate)
     owner = table.accounts[table.did_accounts[number]]
     if not _serves(table, index.account.id, owner.account.id):
         return _refusal(request, table, Reason("other_account", number, request.key), now)
-    builder = PlanBuilder(owner, request, Direction.INBOUND, now, memory)
+    builder = PlanBuilder(owner, request, Direction.INBOUND, now, memory, gate)
     did = owner.dids[number]
     builder.note("did", number, did.label)
     for rule in owner.routing.blocklist:
@@ -111,14 +120,18 @@ def _plan_transit(
     index: AccountIndex,
     now: datetime | None,
     memory: HuntMemory,
+    gate: Gate | None,
 ) -> RoutePlan:
     """Not one of our numbers: on by a trunk that allows transit, or refused as unallocated."""
-    builder = PlanBuilder(index, request, Direction.INBOUND, now, memory)
+    builder = PlanBuilder(index, request, Direction.INBOUND, now, memory, gate)
     found = None
     if any(trunk.allow_transit for trunk in index.routing.trunks):
         found = select_route(index, request.dialled, request.dialled_e164)
     if found is not None:
         builder.trunks(found, request.caller_e164 or WITHHELD, Way(), transit_from=request.key)
+        if builder.refused:
+            builder.add(HangupStep(CAUSE_REJECTED), 30)
+            return _finish(builder, table, f"transit:{found.route.name}")
         if builder.steps:
             builder.note("transit", request.key, found.route.name)
             return _finish(builder, table, f"transit:{found.route.name}")
@@ -136,11 +149,12 @@ def _plan_from_extension(
     index: AccountIndex,
     now: datetime | None,
     memory: HuntMemory,
+    gate: Gate | None,
 ) -> RoutePlan:
     caller = index.extensions.get(request.key)
     emergency = select_emergency(index, request.dialled)
     if emergency is not None:
-        builder = PlanBuilder(index, request, Direction.OUTBOUND, now, memory)
+        builder = PlanBuilder(index, request, Direction.OUTBOUND, now, memory, gate)
         _dial_emergency(builder, emergency, caller)
         return _finish(builder, table, f"emergency:{emergency.number}", caller=caller)
     if caller is None:
@@ -148,11 +162,11 @@ def _plan_from_extension(
     if not caller.enabled:
         reason = Reason("caller_disabled", caller.number)
         return _refusal(request, table, reason, now, cause=CAUSE_REJECTED)
-    builder = PlanBuilder(index, request, Direction.INTERNAL, now, memory)
+    builder = PlanBuilder(index, request, Direction.INTERNAL, now, memory, gate)
     route = _dial_inside(builder, caller)
     if route is not None:
         return _finish(builder, table, route, caller=caller)
-    builder = PlanBuilder(index, request, Direction.OUTBOUND, now, memory)
+    builder = PlanBuilder(index, request, Direction.OUTBOUND, now, memory, gate)
     route = _dial_outside(builder, caller)
     return _finish(builder, table, route, caller=caller)
 
@@ -190,8 +204,17 @@ def _dial_outside(builder: PlanBuilder, caller: Extension) -> str:
         builder.add(HangupStep(CAUSE_REJECTED), 30)
         return f"outbound:{route.name}"
     way = Way(records=((f"extension:{caller.number}", caller.record),))
-    builder.trunks(found, caller.caller_id_number, way)
+    builder.trunks(found, caller.caller_id_number, way, by=caller.number)
+    if builder.refused:
+        _tell_refused(builder, caller)
     return f"outbound:{route.name}"
+
+
+def _tell_refused(builder: PlanBuilder, caller: Extension) -> None:
+    sound = limits_of(builder.index, caller.number).announce
+    if sound is not None:
+        builder.add(AnnounceStep(sound), 20 + len(sound))
+    builder.add(HangupStep(CAUSE_REJECTED), 30)
 
 
 def _dial_emergency(
@@ -269,5 +292,6 @@ def _refusal(
 
 def _plan_id(request: RouteRequest, table: RoutingTable, now: datetime | None) -> str:
     """Names this decision: the same call at the same moment by the same rules has the same id."""
-    text = f"{request.uniqueid}|{request.key}|{request.dialled}|{table.revision}|{now}"
+    moment = now.timestamp() if now else None
+    text = f"{request.uniqueid}|{request.key}|{request.dialled}|{table.revision}|{moment}"
     return blake2b(text.encode("utf-8", "replace"), digest_size=6).hexdigest()

@@ -50,11 +50,36 @@ REASONS: dict[str, str] = {
     "trunk_origin": "trunk {subject} skipped: the call came in by it",
     "trunk_no_transit": "trunk {subject} skipped: it does not take calls from other trunks",
     "no_trunk": "route {subject} has no usable trunk",
+    "feature": "{subject} is a feature code: {detail}; Asterisk does it by itself",
+    "not_an_extension": "{subject} is no extension: it is taken for a number outside that calls in"
+    " by trunk {detail}",
+    "limit_approved": "calls to {subject} are approved: {detail}",
     "recorded": "recording is set by {subject}",
     "not_recorded": "{subject} is never recorded, so the common ring is not",
     "nobody": "nobody is left to ring",
     "plan_cut": "the plan is cut after {subject} steps",
     "more": "and more",
+}
+
+_LIMITED = {
+    "warned": "a limit is passed, the call goes on",
+    "held": "held until someone approves it",
+    "blocked": "blocked by a limit",
+}
+_LIMITS = {
+    "concurrent": "{subject}: more than {detail} calls at once",
+    "calls_per_hour": "{subject}: more than {detail} calls within an hour",
+    "destinations_per_hour": "{subject}: more than {detail} different numbers within an hour",
+    "minutes_per_hour": "{subject}: {detail} minutes within an hour are used up",
+    "minutes_per_day": "{subject}: {detail} minutes within a day are used up",
+    "kind": "it is a number of the kind {subject}{detail: (|)}",
+    "country": "it is a number of {subject}",
+    "off_hours": "calls abroad ({subject}) while {detail} is closed",
+}
+REASONS |= {
+    f"{done}_{limit}": f"{words}: {sentence}"
+    for done, words in _LIMITED.items()
+    for limit, sentence in _LIMITS.items()
 }
 
 

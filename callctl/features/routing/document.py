@@ -15,6 +15,14 @@ import yaml
 
 from callctl.core.routing.causes import cause_word, parse_cause
 from callctl.core.routing.expectations import Expectation
+from callctl.core.routing.limits import (
+    LimitSettings,
+    Measure,
+    OffHours,
+    Rule,
+    Scope,
+    Threshold,
+)
 from callctl.core.routing.model import (
     Account,
     AccountRouting,
@@ -35,7 +43,7 @@ from callctl.core.routing.model import (
 )
 from callctl.core.routing.model import Chain as ModelChain
 from callctl.features.routing import structs
-from callctl.features.routing.source import Source, SourceError, convert, read_yaml
+from callctl.features.routing.source import ShapeError, Source, SourceError, convert, read_yaml
 from callctl.numbers import normalise
 
 T = TypeVar("T")
@@ -84,6 +92,8 @@ def parse_document(text: bytes | str, file: str = "") -> tuple[structs.Document,
         document: structs.Document = convert(source, structs.Document)
     except SourceError as error:
         raise DocumentError([Place(error.path, error.message, error.line)], file) from None
+    except ShapeError as error:
+        raise DocumentError([Place(*fault) for fault in error.faults], file) from None
     return document, source
 
 
@@ -185,6 +195,7 @@ def build_routing(
         emergency=_each(reader, "emergency", document.emergency, _emergency),
         record=doc.record,
         max_call_seconds=doc.max_call_seconds,
+        limits=_limits(document.limits),
     )
     if reader.places:
         raise DocumentError(reader.places)
@@ -217,8 +228,35 @@ def _extension(reader: _Reader, path: str, doc: structs.ExtensionDoc) -> Extensi
         for name in ("forward_always", "forward_busy", "forward_no_answer", "forward_unavailable")
     }
     caller_id = reader.caller_id(doc.caller_id_number)
-    extension: Extension = _same(doc, Extension, caller_id_number=caller_id, **forwards)
+    limits = None if doc.limits is None else _limits(doc.limits)
+    extension: Extension = _same(
+        doc, Extension, caller_id_number=caller_id, limits=limits, **forwards
+    )
     return extension
+
+
+def _limits(doc: structs.LimitsDoc | structs.ExtensionLimitsDoc) -> LimitSettings:
+    rules = [
+        Rule(scope, measure, Threshold(given.warn, given.hold, given.block))
+        for scope in Scope
+        if (measures := getattr(doc, scope.value, None)) is not None
+        for measure in Measure
+        if (given := getattr(measures, measure.value)) is not None
+    ]
+    hours = doc.off_hours
+    return LimitSettings(
+        enabled=doc.enabled,
+        destinations=tuple((_place_key(key), action) for key, action in doc.destinations.items()),
+        rules=tuple(rules),
+        off_hours=None if hours is None else OffHours(hours.schedule, hours.action),
+        max_seconds_abroad=doc.max_seconds_abroad,
+        announce=doc.announce,
+    )
+
+
+def _place_key(key: str) -> str:
+    """``gb`` is ``GB``; kinds and ``others`` stay as they are."""
+    return key.upper() if len(key) == 2 else key
 
 
 def _trunk(reader: _Reader, path: str, doc: structs.TrunkDoc) -> Trunk:
@@ -343,6 +381,7 @@ def canonical(document: structs.Document, routing: AccountRouting) -> structs.Do
     doc = document.account
     return structs.Document(
         account=structs.settled(msgspec.structs.replace(doc, name=doc.name or doc.code)),
+        limits=_limits_doc(routing.limits, structs.LimitsDoc),
         extensions=[_doc_of(e, structs.ExtensionDoc) for e in routing.extensions],
         trunks=[
             msgspec.structs.replace(_doc_of(t, structs.TrunkDoc), secret_env=given.secret_env)
@@ -355,6 +394,27 @@ def canonical(document: structs.Document, routing: AccountRouting) -> structs.Do
         outbound=[_doc_of(r, structs.OutboundRouteDoc) for r in routing.outbound],
         emergency=[_doc_of(n, structs.EmergencyDoc) for n in routing.emergency],
         expectations=document.expectations,
+    )
+
+
+L = TypeVar("L", structs.LimitsDoc, structs.ExtensionLimitsDoc)
+
+
+def _limits_doc(limits: LimitSettings, kind: type[L]) -> L:
+    measures: dict[str, Any] = {}
+    for rule in limits.rules:
+        given = structs.settled(_doc_of(rule.threshold, structs.ThresholdDoc))
+        measures.setdefault(rule.scope.value, {})[rule.measure.value] = given
+    hours = limits.off_hours
+    return structs.settled(
+        kind(
+            enabled=limits.enabled,
+            destinations=dict(limits.destinations),
+            off_hours=None if hours is None else _doc_of(hours, structs.OffHoursDoc),
+            max_seconds_abroad=limits.max_seconds_abroad,
+            announce=limits.announce,
+            **{scope: structs.MeasuresDoc(**given) for scope, given in measures.items()},
+        )
     )
 
 
@@ -376,6 +436,8 @@ def _plain(value: Any) -> Any:
             return value.extension
         case Member():
             return _doc_of(value, structs.MemberDoc)
+        case LimitSettings():
+            return _limits_doc(value, structs.ExtensionLimitsDoc)
         case DialPattern(strip=0, prepend=""):
             return value.match
         case DialPattern():

@@ -67,6 +67,9 @@ def diff_documents(before: structs.Document, after: structs.Document) -> list[Ch
     account = _changed_fields(before.account, after.account)
     if account:
         changes.append(Change("changed", "account", after.account.code, account))
+    limits = _changed_fields(before.limits, after.limits)
+    if limits:
+        changes.append(Change("changed", "limits", "", limits))
     for kind in KINDS:
         changes.extend(_diff_kind(kind, objects_of(before, kind), objects_of(after, kind)))
     return changes

@@ -4,13 +4,14 @@ import itertools
 import re
 import secrets
 import string
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from callctl.config import SECRET_VARIABLE_PREFIX
 from callctl.core.errors import CallctlError
 from callctl.core.routing.check import Problem, check_routing
 from callctl.core.routing.expectations import Expectation
+from callctl.core.routing.limits import LimitSettings
 from callctl.core.routing.model import (
     AccountRouting,
     RoutingTable,
@@ -83,7 +84,7 @@ def prepare(
     errors = [problem for problem in problems if not problem.warning]
     if errors:
         raise invalid_routing([Place(p.path, p.message) for p in errors], source, file)
-    _expect(routing, expectations, snapshot)
+    _expect(routing, expectations, snapshot, source, file)
     return Prepared(
         StoredAccount(routing.account, document, endpoints),
         routing,
@@ -128,6 +129,11 @@ def _check_surroundings(
     if not is_country(routing.account.country):
         message = f"no numbers are known of a country {routing.account.country!r}; write HU or US"
         problems.append(Problem("account.country", message))
+    for path, limits in _limits_with_paths(routing):
+        for key, _ in limits.destinations:
+            if len(key) == 2 and not is_country(key):
+                message = f"no numbers are known of a country {key!r}; write GB or US"
+                problems.append(Problem(f"{path}.destinations.{key}", message))
     taken = {
         did.number: other.account.code
         for other in snapshot.accounts
@@ -147,8 +153,19 @@ def _check_surroundings(
     return problems
 
 
+def _limits_with_paths(routing: AccountRouting) -> Iterator[tuple[str, LimitSettings]]:
+    yield "limits", routing.limits
+    for place, extension in enumerate(routing.extensions):
+        if extension.limits is not None:
+            yield f"extensions[{place}].limits", extension.limits
+
+
 def _expect(
-    routing: AccountRouting, expectations: tuple[Expectation, ...], snapshot: Snapshot
+    routing: AccountRouting,
+    expectations: tuple[Expectation, ...],
+    snapshot: Snapshot,
+    source: Source | None,
+    file: str,
 ) -> None:
     account_id = routing.account.id
     others = [routing_of(a) for a in snapshot.accounts if a.account.id != account_id]
@@ -157,7 +174,11 @@ def _expect(
     if broken:
         lines = []
         for entry in broken:
-            lines.append(f"expectation {entry['name']!r} would not hold:")
+            at = ""
+            if source is not None:
+                entry["line"] = source.line_of(str(entry["path"]))
+                at = ":".join(v for v in (file, str(entry["line"])) if v) + ": "
+            lines.append(f"{at}expectation {entry['name']!r} would not hold:")
             lines.append(f"  expected: {_show(entry['expected'])}")
             lines.append(f"  planned:  {_show(entry['planned']) or entry.get('problem', '')}")
         raise CallctlError("broken_expectation", "\n".join(lines), detail=broken)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,6 +12,7 @@ import msgspec
 
 from callctl.core.errors import CallctlError
 from callctl.core.routing.check import Problem
+from callctl.core.routing.gate import CountingGate
 from callctl.core.routing.model import (
     AccountIndex,
     HuntMemory,
@@ -32,10 +34,20 @@ from callctl.features.routing.store import (
     Snapshot,
     StoredAccount,
 )
-from callctl.features.routing.trial import build_request, clean_dialled, parse_at
+from callctl.features.routing.trial import (
+    NO_COUNTS,
+    build_request,
+    clean_dialled,
+    parse_at,
+    plan_feature,
+    remarks_on,
+)
 from callctl.numbers import normalise
 
 OnChange = Callable[[RoutingTable], Awaitable[None]]
+
+OpenGate = Callable[[datetime], CountingGate]
+"""A gate for one plan, made at this moment."""
 
 EXPLAIN_UNIQUEID = "explain"
 
@@ -57,7 +69,7 @@ class RoutingService:
 
     `table` is the snapshot in use, replaced as a whole. `on_change` is awaited after each change
     with the new table (provisioning and fallback are written there). It stands in memory only:
-    `decide` works without the database.
+    `decide` works without the database. `open_gate` gives what says which calls may leave.
     """
 
     def __init__(
@@ -65,8 +77,10 @@ class RoutingService:
         store: RoutingStore,
         on_change: OnChange = _nothing,
         environ: Mapping[str, str] = os.environ,
+        open_gate: OpenGate = lambda now: NO_COUNTS,
     ) -> None:
         self._store = store
+        self._open_gate = open_gate
         self._on_change = on_change
         self._environ = environ
         self._changing = asyncio.Lock()
@@ -97,6 +111,7 @@ class RoutingService:
         caller_name: str,
         withheld: bool,
         now: datetime,
+        linkedid: str | None = None,
     ) -> RoutePlan:
         """The plan of a call. Never waits, never raises for what a caller can send.
 
@@ -120,7 +135,9 @@ class RoutingService:
         )
         owner = self._table.did_accounts.get(request.dialled_e164 or "", account_id)
         memory = self._memory(self._table.accounts.get(owner), now)
-        plan = plan_route(request, self._table, now, memory)
+        gate = self._open_gate(now)
+        plan = plan_route(request, self._table, now, memory, gate)
+        gate.keep(uniqueid, linkedid, plan.max_seconds)
         for group, first in plan.first_offered:
             self._memories.offered_first[plan.account_id, group] = first
             self._unsaved[plan.account_id, group] = first
@@ -140,9 +157,13 @@ class RoutingService:
         time of the account unless it has an offset. Raises CallctlError.
         """
         request = build_request(self._table, account_id, from_, to, via, EXPLAIN_UNIQUEID)
+        if (told := plan_feature(request)) is not None:
+            return told
         index = self._table.accounts[account_id]
         now = parse_at(at, index.account.timezone) if isinstance(at, str) else at
-        return plan_route(request, self._table, now, self._memory(index, now))
+        memory = self._memory(index, now)
+        plan = plan_route(request, self._table, now, memory, self._open_gate(now))
+        return replace(plan, trace=(*remarks_on(request), *plan.trace))
 
     # Changing
 

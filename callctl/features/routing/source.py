@@ -5,6 +5,7 @@ aliases may unfold to. A scalar without quotes gets its type from the field it s
 ``number: +3612345678``, ``101`` and ``22:00`` are what they look like.
 """
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from typing import Any
 
 import msgspec
 import yaml
+
+from callctl.features.routing.faults import MOST, find_faults
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 12
@@ -179,25 +182,26 @@ class _Unfolder:
         return values
 
 
+class ShapeError(ValueError):
+    """A document that is not of its shape; `faults` holds (path, message, line) of each place."""
+
+    def __init__(self, faults: list[tuple[str, str, int]]) -> None:
+        super().__init__(f"{len(faults)} places are wrong")
+        self.faults = faults
+
+
 def convert(source: Source, kind: Any) -> Any:
-    """`source` as the Struct `kind`. Raises SourceError with path and line."""
+    """`source` as the Struct `kind`. Raises ShapeError with every place that does not fit."""
+    if isinstance(source.value, str) and source.value in _NULLS:
+        message = "the document is empty; the least that it needs is account: {code: main}"
+        raise ShapeError([("", message, 1)])
+    typed = _typed(source.value, msgspec.inspect.type_info(kind))
     try:
-        return msgspec.convert(_typed(source.value, msgspec.inspect.type_info(kind)), kind)
+        return msgspec.convert(typed, kind)
     except msgspec.ValidationError as error:
-        message, path = read_error(error)
-        raise SourceError(message, path, source.line_of(path)) from None
-
-
-def read_error(error: msgspec.ValidationError) -> tuple[str, str]:
-    """msgspec's message as (message, path): ``expected int, got str`` and ``dids[0].to``."""
-    message, _, place = str(error).partition(" - at `")
-    path = place.rstrip("`").removeprefix("$").removeprefix(".")
-    message = message.replace("`", "")
-    for opening, word in (("Object contains", "unknown"), ("Object missing required", "missing")):
-        if message.startswith(opening):
-            name = message.rpartition(" ")[2]
-            return f"{word} field {name}", f"{path}.{name}" if path else name
-    return message[:1].lower() + message[1:], path
+        found = list(itertools.islice(find_faults(typed, kind), MOST))
+        found = found or [("", str(error))]
+        raise ShapeError([(p, message, source.line_of(p)) for p, message in found]) from None
 
 
 def _typed(value: Any, kind: Any) -> Any:

@@ -191,7 +191,11 @@ class RoutingStore:
         self, connection: Any, stored: StoredAccount, credentials: Mapping[str, SipCredential]
     ) -> None:
         account_id, doc = stored.account.id, stored.document.account
-        settings = {"record": doc.record.value, "max_call_seconds": doc.max_call_seconds}
+        settings = {
+            "record": doc.record.value,
+            "max_call_seconds": doc.max_call_seconds,
+            "limits": msgspec.to_builtins(stored.document.limits),
+        }
         await connection.execute(
             _UPDATE_ACCOUNT, account_id, doc.name or doc.code, doc.timezone, doc.country, settings
         )
@@ -274,6 +278,7 @@ def _stored_account(row: Any, objects: list[Any]) -> StoredAccount:
                 max_call_seconds=settings.get("max_call_seconds", 4 * 3600),
             )
         ),
+        limits=structs.settled(msgspec.convert(settings.get("limits", {}), structs.LimitsDoc)),
         **fields,
     )
     return StoredAccount(account, document, endpoints)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from msgspec import NODEFAULT, Struct, field
 from msgspec.structs import fields, replace
 
+from callctl.core.routing.limits import LimitAction
 from callctl.core.routing.model import RecordPolicy, RingStrategy
 
 Chain = list[str] | str
@@ -55,6 +56,58 @@ class AccountDoc(Doc, frozen=True):
     max_call_seconds: int = 4 * 3600
 
 
+class ThresholdDoc(Doc, frozen=True):
+    """The most that is still in order; over it the call is warned of, held, blocked."""
+
+    warn: int | None = None
+    hold: int | None = None
+    block: int | None = None
+
+
+class MeasuresDoc(Doc, frozen=True):
+    """What is counted. A measure without thresholds (``{}``) has no limit."""
+
+    concurrent: ThresholdDoc | None = None
+    calls_per_hour: ThresholdDoc | None = None
+    destinations_per_hour: ThresholdDoc | None = None
+    minutes_per_hour: ThresholdDoc | None = None
+    minutes_per_day: ThresholdDoc | None = None
+
+
+class OffHoursDoc(Doc, frozen=True):
+    """What calls abroad get while `schedule` is closed."""
+
+    schedule: str
+    action: LimitAction = LimitAction.HOLD
+
+
+class ExtensionLimitsDoc(Doc, frozen=True):
+    """What differs from the account's limits. `destinations`: ``GB: hold``, ``premium: allow``."""
+
+    enabled: bool = True
+    destinations: dict[str, LimitAction] = {}
+    extension: MeasuresDoc | None = None
+    extension_abroad: MeasuresDoc | None = None
+    off_hours: OffHoursDoc | None = None
+    max_seconds_abroad: int | None = None
+    announce: str | None = None
+
+
+class LimitsDoc(Doc, frozen=True):
+    """Limits of calls outside (docs/routing.md): what is left out has its default."""
+
+    enabled: bool = True
+    destinations: dict[str, LimitAction] = {}
+    extension: MeasuresDoc | None = None
+    extension_abroad: MeasuresDoc | None = None
+    account: MeasuresDoc | None = None
+    account_abroad: MeasuresDoc | None = None
+    country: MeasuresDoc | None = None
+    off_hours: OffHoursDoc | None = None
+    max_seconds_abroad: int | None = None
+    announce: str | None = None
+
+
 class ExtensionDoc(Doc, frozen=True):
     """`secret` sets the SIP password (else one is made); it never comes back by itself."""
 
@@ -75,6 +128,7 @@ class ExtensionDoc(Doc, frozen=True):
     pickup_group: str = "all"
     max_contacts: int = 3
     blocked_callers: list[str] = []
+    limits: ExtensionLimitsDoc | None = None
     secret: str | None = None
 
 
@@ -199,6 +253,7 @@ class Document(Doc, frozen=True):
     """All routing of one account."""
 
     account: AccountDoc
+    limits: LimitsDoc = LimitsDoc()
     extensions: list[ExtensionDoc] = []
     trunks: list[TrunkDoc] = []
     dids: list[DidDoc] = []

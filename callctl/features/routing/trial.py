@@ -6,14 +6,18 @@ from zoneinfo import ZoneInfo
 
 from callctl.core.errors import CallctlError
 from callctl.core.routing.expectations import Expectation, keeps, plan_words
+from callctl.core.routing.features import find_feature
+from callctl.core.routing.gate import StaticGate
 from callctl.core.routing.model import AccountIndex, HuntMemory, RoutingTable, Trunk
 from callctl.core.routing.outbound import WITHHELD
-from callctl.core.routing.plan import RoutePlan, RouteRequest, Source
+from callctl.core.routing.plan import Direction, Reason, RoutePlan, RouteRequest, Source
 from callctl.core.routing.planner import plan_route
-from callctl.numbers import normalise
+from callctl.numbers import classify_outgoing, normalise
 
 _DROPPED = re.compile(r"[^0-9A-Za-z*#+]")
 MAX_DIALLED = 64
+NO_COUNTS = StaticGate(classify_outgoing)
+"""The gate of plans that are made without a moment: destinations decide, counts do not."""
 
 
 def clean_dialled(text: str) -> str:
@@ -89,12 +93,29 @@ def _trunk(table: RoutingTable, index: AccountIndex, via: str | None) -> tuple[i
     raise CallctlError("invalid_field", message, field="via" if via else "from")
 
 
+def plan_feature(request: RouteRequest) -> RoutePlan | None:
+    """What stands for a plan where an extension dials a feature code: callctl is not asked."""
+    feature = find_feature(request.dialled) if request.source is Source.EXTENSION else None
+    if feature is None:
+        return None
+    reason = Reason("feature", request.dialled, feature.what)
+    route = f"feature:{feature.name}"
+    return RoutePlan("", request.account_id, Direction.INTERNAL, route, (), (reason,))
+
+
+def remarks_on(request: RouteRequest) -> tuple[Reason, ...]:
+    """What whoever asks may not have meant: a short number that is no extension's calls in."""
+    if request.source is Source.TRUNK and request.caller_number and request.caller_e164 is None:
+        return (Reason("not_an_extension", request.caller_number, request.key),)
+    return ()
+
+
 def plan_expectation(table: RoutingTable, account_id: int, wanted: Expectation) -> RoutePlan:
     """The plan of an expectation's call, in the configured order. Raises CallctlError."""
     request = build_request(table, account_id, wanted.from_, wanted.to, wanted.via)
     zone = table.accounts[account_id].account.timezone
     now = parse_at(wanted.at, zone) if wanted.at is not None else None
-    return plan_route(request, table, now, HuntMemory())
+    return plan_route(request, table, now, HuntMemory(), NO_COUNTS)
 
 
 def broken_expectations(
