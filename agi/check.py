@@ -26,14 +26,28 @@ FALLBACK = "callctl-fallback"
 _PING = {
     "agi_network": "yes",
     "agi_network_script": "ping",
+    "agi_request": "agi://callctl/ping",
     "agi_channel": "PJSIP/check-00000000",
+    "agi_language": "en",
+    "agi_type": "PJSIP",
     "agi_uniqueid": "check",
+    "agi_version": "check",
     "agi_callerid": "unknown",
     "agi_calleridname": "unknown",
     "agi_callingpres": "0",
+    "agi_callingani2": "0",
+    "agi_callington": "0",
+    "agi_callingtns": "0",
+    "agi_dnid": "unknown",
+    "agi_rdnis": "unknown",
+    "agi_context": "check",
     "agi_extension": "s",
+    "agi_priority": "1",
+    "agi_enhanced": "0.0",
+    "agi_accountcode": "",
     "agi_threadid": "0",
 }
+"""Every line that Asterisk sends: the server waits for no fewer."""
 _PONG = re.compile(rb'SET VARIABLE CALLCTL_PONG "([^"]*)"\n')
 _DIALLED = re.compile(r"[^0-9A-Za-z*#+]")
 

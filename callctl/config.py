@@ -5,6 +5,8 @@ Sources, later ones win: the default, the TOML file (``CALLCTL_CONFIG``, or
 A wrong value stops the start with a line that says what is wrong and where; nothing is repaired.
 """
 
+import ipaddress
+import json
 import math
 import tomllib
 from collections.abc import Mapping
@@ -19,6 +21,10 @@ CONFIG_FILE_VARIABLE = "CALLCTL_CONFIG"
 SECRET_VARIABLE_PREFIX = "CALLCTL_SECRET_"  # noqa: S105
 """Variables of this prefix are no settings: `secret_env` of a trunk reads them (docs/routing.md),
 and nothing else, since a routing document must not fish in the environment."""
+
+
+REMEMBERED_FILE = "running.toml"
+"""Beneath `state_dir`: what the daemon there runs with, for commands that look at it."""
 
 
 class ConfigError(Exception):
@@ -76,11 +82,21 @@ class Settings:
         "a proxy: cookies are then Secure where it is https, and requests of other origins are "
         "told from our own by it. Empty: the Host header of each request.",
     )
+    http_proxies: str = _setting(
+        "",
+        "Networks of the proxies before it, as 127.0.0.1/32, 10.0.0.0/8: what these say in "
+        "X-Forwarded-For is taken for the client's address, by which sign-ins are throttled and "
+        "logged. Empty: the address that connects.",
+    )
     session_hours: int = _setting(
         12, "How long a person stays signed in to the console.", minimum=1, maximum=24 * 90
     )
     agi_host: str = _setting("127.0.0.1", "Address on which Asterisk asks for a plan (FastAGI).")
     agi_port: int = _port(4573, "Port on which Asterisk asks for a plan (FastAGI).")
+    agi_sources: str = _setting(
+        "127.0.0.0/8, ::1/128",
+        "Networks from which Asterisk may ask. Whoever may connect can ask for plans.",
+    )
     ami_host: str = _setting("127.0.0.1", "Address of Asterisk's manager interface (AMI).")
     ami_port: int = _port(5038, "Port of Asterisk's manager interface (AMI).")
     ami_user: str = _setting("callctl", "User of the manager interface.")
@@ -108,6 +124,27 @@ class Settings:
     )
     journal_grace_seconds: float = _setting(
         2.0, "How long a finished call waits for late journal rows.", minimum=0, maximum=3600
+    )
+    journal_lost_seconds: float = _setting(
+        15.0,
+        "How late a row of the journal may be before its call counts as lost (docs/alarms.md).",
+        minimum=1,
+        maximum=3600,
+    )
+    check_seconds: float = _setting(
+        15.0, "How often callctl checks itself (docs/alarms.md).", minimum=0.1, maximum=300
+    )
+    disk_warning_mb: int = _setting(
+        2048,
+        "Free space (MB) of the journal's, the recordings' and `state_dir`'s disk below which an "
+        "alarm is raised.",
+        minimum=0,
+    )
+    disk_critical_mb: int = _setting(
+        512, "The same, for an alarm that cannot wait for the morning.", minimum=0
+    )
+    recording_grace_minutes: int = _setting(
+        60, "How long a file among the recordings may have no call that names it.", minimum=1
     )
     log_level: str = _setting(
         "info", "Least severity that is logged.", choices=("debug", "info", "warning", "error")
@@ -139,6 +176,12 @@ class Settings:
         return f"Settings({', '.join(shown)})"
 
 
+def networks_of(text: str) -> tuple[str, ...]:
+    """``127.0.0.0/8, ::1`` as networks. Raises ValueError that names the one that is none."""
+    parts = (part.strip() for part in text.split(","))
+    return tuple(str(ipaddress.ip_network(part)) for part in parts if part)
+
+
 def rule_of(item: "Field[Any]") -> Rule:
     """The table's words on one field of `Settings`."""
     rule: Rule = item.metadata[_RULE]
@@ -150,13 +193,39 @@ def environment_name(name: str) -> str:
     return ENVIRONMENT_PREFIX + name.upper()
 
 
-def load_settings(environ: Mapping[str, str], config_file: Path | None = None) -> Settings:
+def load_settings(
+    environ: Mapping[str, str], config_file: Path | None = None, *, remembered: bool = False
+) -> Settings:
     """Read all sources and check them. Raises ConfigError.
 
-    `config_file` stands in for ``CALLCTL_CONFIG``; a file that was named must exist.
+    `config_file` stands in for ``CALLCTL_CONFIG``; a file that was named must exist. With
+    `remembered`, what the daemon of this `state_dir` last ran with stands in for the defaults.
     """
     values = _file_values(environ, config_file) | _environment_values(environ)
-    return Settings(**values)
+    settings = Settings(**values)
+    if not remembered:
+        return settings
+    return Settings(**(_remembered_values(settings.state_dir / REMEMBERED_FILE) | values))
+
+
+def dump_settings(settings: Settings) -> str:
+    """All but the secrets, as TOML that `load_settings` reads back."""
+    lines = ["# Written by the daemon when it starts; changing it changes nothing."]
+    for item in fields(Settings):
+        value = getattr(settings, item.name)
+        if value is not None and not rule_of(item).secret:
+            text = json.dumps(str(value) if isinstance(value, Path) else value)
+            lines.append(f"{item.name} = {text}")
+    return "\n".join(lines) + "\n"
+
+
+def _remembered_values(path: Path) -> dict[str, Any]:
+    """None of them when the file is not there, not ours to read, or of another version."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        return {n: _checked(n, v, f"{path}: {n}", from_text=False) for n, v in raw.items()}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ConfigError):
+        return {}
 
 
 def _file_values(environ: Mapping[str, str], config_file: Path | None) -> dict[str, Any]:
@@ -191,6 +260,7 @@ def _environment_values(environ: Mapping[str, str]) -> dict[str, Any]:
 
 _FIELDS = {item.name: item for item in fields(Settings)}
 _TYPES: dict[str, Any] = get_type_hints(Settings)
+_NETWORKS = frozenset({"agi_sources", "http_proxies"})
 _WORDS = frozenset({"systemname", "ami_user", "http_host", "agi_host", "ami_host"})
 
 
@@ -249,6 +319,13 @@ def _check_meaning(name: str, value: Any, where: str) -> None:
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
             raise ConfigError(f"{where}: must be https://host or http://host, without a path")
+    elif name in _NETWORKS:
+        try:
+            networks = networks_of(value)
+        except ValueError as error:
+            raise ConfigError(f"{where}: {error}") from None
+        if not networks and name != "http_proxies":
+            raise ConfigError(f"{where}: must name at least one network")
     elif name in _WORDS and (
         not value or not value.isprintable() or any(c.isspace() for c in value)
     ):

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from callctl.config import DEFAULT_CONFIG_FILE, Settings, environment_name, rule_of
+from callctl.core.checks.alarms import ALARMS
 from callctl.core.errors import ERRORS
 from callctl.core.permissions import ROLE_SCOPES, SCOPE_MEANINGS
+from callctl.features.checks.doctor.catalogue import CHECKS
 from callctl.telemetry.metrics import REGISTRY
 
 _MADE = "<!-- Made by `python -m callctl.docs`; change the table in the code. -->"
@@ -111,11 +113,63 @@ def render_metrics_reference() -> str:
     return "\n".join(lines) + "\n"
 
 
+def render_alarms() -> str:
+    """docs/alarms.md."""
+    lines = [
+        "# Alarms",
+        "",
+        _MADE,
+        "",
+        "callctl checks itself, Asterisk and the disks every `check_seconds`. What it finds wrong",
+        "is an alarm: raised once, cleared by itself when it is over. It shows",
+        "",
+        "- in the log, as `alarm_raised` and `alarm_cleared`;",
+        "- in `GET /metrics`, as `callctl_alarms_raised{code=…}`, and in `GET /readyz`: both also",
+        "  while PostgreSQL is away;",
+        "- in `GET /api/v1/system/alarms` (scope `system:read`), with those that were cleared;",
+        "- on every page of the console, for who may see how the system is doing.",
+        "",
+        "*Critical* cannot wait for the morning. [Operations](operations.md) has the steps.",
+        "",
+        "| Alarm | Severity | It means | What to do |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{kind.code}` | {kind.severity} | {kind.meaning} | {kind.remedy} |"
+        for kind in ALARMS.values()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def render_doctor() -> str:
+    """docs/doctor.md."""
+    lines = [
+        "# callctl doctor",
+        "",
+        _MADE,
+        "",
+        "    callctl doctor [--json] [--strict] [--asterisk-conf DIR]",
+        "",
+        "looks at Asterisk, PostgreSQL, the machine and callctl, changes nothing, and says what is",
+        "wrong with the fix. It works while any of them is away; what cannot be seen then is",
+        "`skipped`. Exit codes: 0 no error, 1 warnings (with `--strict`), 2 errors. Run it as root",
+        "or as callctl's user; root sees more. What the daemon of the same `state_dir` runs with",
+        "stands in for settings that are not given.",
+        "",
+        "| Check | It looks whether | Why | What to do |",
+        "|---|---|---|---|",
+    ]
+    lines += [f"| `{check.code}` | {check.what} | {check.why} | {check.fix} |" for check in CHECKS]
+    return "\n".join(lines) + "\n"
+
+
 PAGES = {
     "settings.md": render_settings,
     "errors.md": render_errors,
     "permissions.md": render_permissions,
     "metrics.md": render_metrics_reference,
+    "alarms.md": render_alarms,
+    "doctor.md": render_doctor,
 }
 
 

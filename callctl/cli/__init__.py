@@ -1,7 +1,8 @@
 """The command line: one module per subject, each adds its commands to the parser.
 
-Exit codes: 0 done, 1 the answer is no (a difference, a broken expectation, damage), 2 wrong usage,
-settings or input, 3 something that callctl needs is away, 130 interrupted.
+Exit codes (`doctor` has its own): 0 done, 1 the answer is no (a difference, a broken expectation,
+damage), 2 wrong usage, settings or input, 3 something that callctl needs is away or not there, 130
+interrupted.
 """
 
 import argparse
@@ -10,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from callctl import __version__
-from callctl.cli import access, asterisk, demo, journal, routing, system
+from callctl.cli import access, asterisk, demo, doctor, journal, limits, routing, system
 from callctl.cli.common import EXIT_AWAY, EXIT_USAGE, Failure
 from callctl.config import ConfigError
 from callctl.core.errors import CallctlError
@@ -26,7 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"callctl {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for subject in (demo, system, journal, routing, access, asterisk):
+    for subject in (demo, system, doctor, journal, routing, limits, access, asterisk):
         subject.add_commands(commands)
     return parser
 

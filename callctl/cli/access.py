@@ -34,7 +34,7 @@ def add_commands(commands: Any) -> None:
 
 def run_reset(arguments: argparse.Namespace) -> int:
     async def reset() -> int:
-        async with open_database(settings_of_process()) as db:
+        async with open_database(settings_of_process(), make=True) as db:
             service = AccessService(AccessStore(db))
             await service.bootstrap()
             print(await service.reset_password(arguments.login))
@@ -45,7 +45,7 @@ def run_reset(arguments: argparse.Namespace) -> int:
 
 def run_issue(arguments: argparse.Namespace) -> int:
     async def issue() -> int:
-        async with open_database(settings_of_process()) as db:
+        async with open_database(settings_of_process(), make=True) as db:
             service = AccessService(AccessStore(db))
             await service.bootstrap()
             scopes = arguments.scope or sorted(ALL_SCOPES)

@@ -12,6 +12,7 @@ import msgspec
 
 from callctl.app import migrate_when_reachable, open_database_url
 from callctl.config import Settings, load_settings
+from callctl.db.embedded import EmbeddedPostgres
 from callctl.db.migrate import MigrationError
 from callctl.db.pool import Database
 
@@ -34,9 +35,28 @@ def settings_of_process() -> Settings:
     return load_settings(os.environ)
 
 
+def settings_of_installation() -> Settings:
+    """The same, with what the daemon of this `state_dir` runs with in place of the defaults.
+
+    For commands that look at an installation. Raises ConfigError.
+    """
+    return load_settings(os.environ, remembered=True)
+
+
 @contextlib.asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[Database]:
-    """A migrated database for the time of one command. Raises Failure, CallctlError."""
+async def open_database(settings: Settings, *, make: bool = False) -> AsyncIterator[Database]:
+    """A migrated database for the time of one command. Raises Failure, CallctlError.
+
+    An embedded one that is not there is only made with `make`: whoever wants to read has given
+    the wrong place.
+    """
+    if not (make or settings.database_url or EmbeddedPostgres.is_made(settings.state_dir)):
+        raise Failure(
+            f"there is no database: database_url is not set, and {settings.state_dir} holds none.\n"
+            "Set CALLCTL_STATE_DIR (or CALLCTL_CONFIG) to the installation's, or start it first: "
+            "callctl run",
+            EXIT_AWAY,
+        )
     async with open_database_url(settings) as url:
         try:
             await migrate_when_reachable(url)

@@ -1,9 +1,9 @@
 """The console's pages and their routes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 from aiohttp import web
@@ -12,16 +12,27 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from callctl.console import words
 from callctl.console.filters import HistoryForm
 from callctl.console.timeline import WIDTH, build_timeline
+from callctl.core.checks.alarms import RaisedAlarm
 from callctl.core.errors import CallctlError
 from callctl.core.permissions import Scope
 from callctl.features.access.model import AccountView, SignIn
 from callctl.features.access.service import AccessService
 from callctl.features.calls.model import CallDetail, CallFilters, CallScope, CallSummary
+from callctl.features.limits.model import (
+    Approve,
+    HoldFilters,
+    HoldView,
+    NoticeFilters,
+    NoticeView,
+    Refuse,
+)
 from callctl.http.auth import ACTOR, Origin, identify, require_scope
-from callctl.http.decode import field_error, path_id
+from callctl.http.decode import field_error, path_id, read_body
 from callctl.http.endpoint import Actor, Page
 
 _HERE = Path(__file__).resolve().parent
+_MAX_FORM_BYTES = 16 * 1024
+_SHOWN = 100
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; media-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -36,8 +47,24 @@ class CallHistory(Protocol):
     async def get_call(self, scope: CallScope, call: int, /) -> CallDetail: ...
 
 
+class HeldCalls(Protocol):
+    """What the console needs of the limits' service."""
+
+    async def list_holds(self, account: int, filters: HoldFilters, /) -> Page[HoldView]: ...
+
+    async def list_notices(self, account: int, filters: NoticeFilters, /) -> Page[NoticeView]: ...
+
+    async def approve(self, account: int, hold: int, body: Approve, who: str, /) -> HoldView: ...
+
+    async def refuse(self, account: int, hold: int, body: Refuse, who: str, /) -> HoldView: ...
+
+
 class Console:
-    """`recording_url` gives the address of a recording's audio by its id."""
+    """`recording_url` gives the address of a recording's audio by its id.
+
+    `alarms` are those that are raised now: every page shows them to who may see the system.
+    `limits`: with it there is a page of calls held for approval.
+    """
 
     def __init__(
         self,
@@ -46,10 +73,14 @@ class Console:
         *,
         origin: Origin,
         recording_url: Callable[[int], str],
+        alarms: Callable[[], Sequence[RaisedAlarm]] = lambda: (),
+        limits: HeldCalls | None = None,
     ) -> None:
         self._access = access
+        self._limits = limits
         self._calls = calls
         self._origin = origin
+        self._alarms = alarms
         self._templates = Environment(
             loader=FileSystemLoader(_HERE / "templates"),
             autoescape=True,
@@ -57,7 +88,11 @@ class Console:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals |= {"recording_url": recording_url, "words": words}
+        self._templates.globals |= {
+            "recording_url": recording_url,
+            "words": words,
+            "has_limits": limits is not None,
+        }
         self._templates.filters |= {"duration": words.duration}
 
     def routes(self) -> list[web.AbstractRouteDef]:
@@ -69,6 +104,7 @@ class Console:
             web.post("/sign-out", self._sign_out),
             web.get("/calls", self._history),
             web.get("/calls/{id}", self._call),
+            *self._limit_routes(),
             web.static("/static", _HERE / "static"),
         ]
 
@@ -88,18 +124,18 @@ class Console:
 
     async def _sign_in(self, request: web.Request) -> web.StreamResponse:
         self._origin.require_same_origin(request, browser=True)
-        form = await request.post()
-        login, password = form.get("login"), form.get("password")
+        form = await _read_form(request)
+        login = form.get("login", "")
         try:
-            credentials = msgspec.convert({"login": login, "password": password}, SignIn)
-            opened = await self._access.sign_in(credentials, request.remote or "")
+            credentials = msgspec.convert(form, SignIn)
+            opened = await self._access.sign_in(credentials, self._origin.address_of(request))
         except msgspec.ValidationError:
             return self._render("sign_in.html", 422, login="", problem="Enter both, please.")
         except CallctlError as error:
             if error.code not in ("wrong_credentials", "too_many_attempts"):
                 raise
             problem = error.message[:1].upper() + error.message[1:] + "."
-            return self._render("sign_in.html", error.status, login=str(login), problem=problem)
+            return self._render("sign_in.html", error.status, login=login, problem=problem)
         response = web.Response(status=303, headers={"Location": "/calls"})
         self._origin.set_session(response, opened.secret, opened.max_age)
         return response
@@ -157,20 +193,83 @@ class Console:
             may_listen=Scope.RECORDINGS_READ in actor.scopes,
         )
 
-    async def _visitor(self, request: web.Request) -> tuple[Actor, AccountView]:
+    def _limit_routes(self) -> list[web.AbstractRouteDef]:
+        limits = self._limits
+        if limits is None:
+            return []
+
+        async def show(request: web.Request) -> web.StreamResponse:
+            actor, account = await self._visitor(request, Scope.LIMITS_READ)
+            held = await limits.list_holds(actor.account_id, HoldFilters(limit=_SHOWN))
+            notices = await limits.list_notices(actor.account_id, NoticeFilters(limit=_SHOWN))
+            return self._render(
+                "limits.html",
+                actor=actor,
+                account=account,
+                times=words.LocalTime(account.timezone),
+                held=held.items,
+                notices=notices.items,
+                may_decide=Scope.LIMITS_APPROVE in actor.scopes,
+            )
+
+        async def decide(request: web.Request) -> web.StreamResponse:
+            self._origin.require_same_origin(request, browser=True)
+            actor, _ = await self._visitor(request, Scope.LIMITS_APPROVE)
+            form = await _read_form(request, ("hours", "whole_account", "any_destination"))
+            hold = path_id(request.match_info)
+            try:
+                if request.match_info["verb"] == "approve":
+                    approve = msgspec.convert(form, Approve, strict=False)
+                    await limits.approve(actor.account_id, hold, approve, actor.name)
+                else:
+                    refuse = msgspec.convert(
+                        {"hours": form.get("hours", "24")}, Refuse, strict=False
+                    )
+                    await limits.refuse(actor.account_id, hold, refuse, actor.name)
+            except msgspec.ValidationError as error:
+                raise field_error(error, "form") from None
+            return web.Response(status=303, headers={"Location": "/limits"})
+
+        return [
+            web.get("/limits", show),
+            web.post("/limits/{id}/{verb:approve|refuse}", decide),
+        ]
+
+    async def _visitor(
+        self, request: web.Request, scope: Scope = Scope.CALLS_READ
+    ) -> tuple[Actor, AccountView]:
         actor = await identify(request, self._access, self._origin)
-        actor = require_scope(actor, Scope.CALLS_READ)
+        actor = require_scope(actor, scope)
         request[ACTOR] = actor
         return actor, await self._access.get_account(actor.account_id)
 
     def _render(self, template: str, status: int = 200, **values: Any) -> web.Response:
-        values.setdefault("actor", None)
+        actor: Actor | None = values.setdefault("actor", None)
+        sees_system = actor is not None and Scope.SYSTEM_READ in actor.scopes
+        values["alarms"] = self._alarms() if sees_system else ()
         return web.Response(
             text=self._templates.get_template(template).render(values),
             status=status,
             content_type="text/html",
             headers={"Content-Security-Policy": _POLICY},
         )
+
+
+async def _read_form(
+    request: web.Request, names: Sequence[str] = ("login", "password")
+) -> dict[str, str]:
+    """The fields `names` of a form that was sent, as far as they are there.
+
+    Not by aiohttp's own `post`, which waits for ever and takes files. Raises CallctlError.
+    """
+    raw = await read_body(request, _MAX_FORM_BYTES)
+    try:
+        sent = dict(parse_qsl(raw.decode(), max_num_fields=10, errors="strict"))
+    except ValueError:
+        return {}
+    if "\0" in "".join(sent.values()):
+        return {}
+    return {name: sent[name] for name in names if name in sent}
 
 
 def _decode_form(request: web.Request) -> HistoryForm:

@@ -10,6 +10,8 @@ class Scope(StrEnum):
 
     CALLS_READ = "calls:read"
     CALLS_PLACE = "calls:place"
+    LIMITS_APPROVE = "limits:approve"
+    LIMITS_READ = "limits:read"
     RECORDINGS_READ = "recordings:read"
     ROUTING_READ = "routing:read"
     ROUTING_WRITE = "routing:write"
@@ -21,6 +23,8 @@ SCOPE_MEANINGS: Mapping[Scope, str] = MappingProxyType(
     {
         Scope.CALLS_READ: "Read the call history.",
         Scope.CALLS_PLACE: "Place calls.",
+        Scope.LIMITS_APPROVE: "Let held calls to the outside pass, or refuse them.",
+        Scope.LIMITS_READ: "See limits of calls to the outside, held calls and notices.",
         Scope.RECORDINGS_READ: "Listen to recordings.",
         Scope.ROUTING_READ: "Read the routing and try what it would do.",
         Scope.ROUTING_WRITE: "Change the routing.",
@@ -44,7 +48,13 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = MappingProxyType(
         Role.ADMINISTRATOR: ALL_SCOPES,
         # Sees all calls, changes no settings.
         Role.HEAD: frozenset(
-            {Scope.CALLS_READ, Scope.CALLS_PLACE, Scope.RECORDINGS_READ, Scope.ROUTING_READ}
+            {
+                Scope.CALLS_READ,
+                Scope.CALLS_PLACE,
+                Scope.LIMITS_READ,
+                Scope.RECORDINGS_READ,
+                Scope.ROUTING_READ,
+            }
         ),
     }
 )

