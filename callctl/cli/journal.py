@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+import callctl.cli.rollups
 from callctl.asterisk.journal import RawRow, parse_row
 from callctl.cli.common import (
     EXIT_NO,
@@ -17,7 +18,7 @@ from callctl.cli.common import (
     open_database,
     print_json,
     run_async,
-    settings_of_process,
+    settings_of_installation,
 )
 from callctl.core.calls.events import CelEvent
 from callctl.core.calls.inventory import Inventory
@@ -49,6 +50,8 @@ def add_commands(commands: Any) -> None:
     status = verbs.add_parser("status", help="how far the journal is read and stored")
     add_json_flag(status)
     status.set_defaults(run=run_status)
+
+    callctl.cli.rollups.add_commands(verbs)
 
     capture = verbs.add_parser(
         "capture",
@@ -91,7 +94,7 @@ def run_status(arguments: argparse.Namespace) -> int:
 
 
 async def _status(as_json: bool) -> int:
-    settings = settings_of_process()
+    settings = settings_of_installation()
     async with open_database(settings) as db:
         row = await db.fetchrow(store.POSITION_SELECT, settings.systemname)
         kept = await db.fetchval("select count(*) from journal_quarantine")

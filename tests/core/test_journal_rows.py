@@ -128,3 +128,20 @@ def test_names_lose_what_a_page_cannot_show() -> None:
     assert clean_name("\udcff\udcfe") == "\ufffd\ufffd"
     assert clean_name("") is None
     assert len(clean_name("x" * 999) or "") == 200
+
+
+def test_what_no_database_holds_is_replaced_in_every_column() -> None:
+    """NUL and bytes that are no UTF-8: in a channel's name they would have cost the call."""
+    raw = row(channame="PJSIP/201-\udcff1", cid_name="a\0b", eventextra='{"extra":"target=%00x"}')
+    event = parse_row(RawRow(0, raw))
+    assert isinstance(event, CelEvent)
+    assert event.channel == "PJSIP/201-\N{REPLACEMENT CHARACTER}1"
+    assert event.cid_name == "a\N{REPLACEMENT CHARACTER}b"
+    assert parse_fields(event.extra) == {"target": "\N{REPLACEMENT CHARACTER}x"}
+    assert decode_why("code~%00")[0].subject == "\N{REPLACEMENT CHARACTER}"
+
+
+@pytest.mark.parametrize("time", ["9" * 12 + ".000000", "9" * 5000 + ".000000", "-1.000000"])
+def test_a_time_that_no_clock_shows_is_poison(time: str) -> None:
+    """Numbers of thousands of digits make int() raise, dates past the year 9999 make datetime."""
+    assert isinstance(parse_row(RawRow(0, row(eventtime=time))), Poison)

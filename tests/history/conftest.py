@@ -88,6 +88,16 @@ class Desk:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
+    async def read_until_quiet(self) -> None:
+        """Run a reader until everything written is read, and what is over is stored."""
+        reader = self.reader(grace_seconds=0.0)
+        task = asyncio.create_task(reader.run())
+        try:
+            await asyncio.wait_for(reader.caught_up.wait(), WAIT_SECONDS)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
 
 @pytest.fixture
 async def desk(db: Database, account_id: int, tmp_path: Path) -> Desk:

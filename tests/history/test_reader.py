@@ -1,10 +1,13 @@
 """Exactly one record per call, whatever happens to the reader or to the file."""
 
 import asyncio
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from callctl.asterisk.journal_files import READ_BYTES, JournalFiles
 from callctl.core.calls.inventory import Inventory
 from callctl.core.calls.render import record_as_json
 from callctl.features.calls.model import CallFilters, CallScope
@@ -159,5 +162,51 @@ async def test_calls_open_when_asterisk_died_are_truncated(desk: Desk) -> None:
 
 async def test_listeners_hear_of_each_call_after_its_commit(desk: Desk) -> None:
     desk.write(fixture_rows("answered"))
-    await desk.read_all(1)
+    await desk.read_until_quiet()
     assert [r.answered_by for r in desk.told] == ["201"]
+
+
+async def test_the_reader_says_until_when_it_has_read_and_which_channels(desk: Desk) -> None:
+    rows = split_rows(fixture_rows("answered"))
+    seen: list[str] = []
+    reader = desk.reader()
+    reader._on_channels = seen.extend
+    desk.write(b"".join(rows[:8]))
+    before = time.monotonic()
+    task = asyncio.create_task(reader.run())
+    try:
+        await reader.caught_up.wait()
+        assert reader.read_until is not None
+        assert reader.read_until >= before
+        assert set(seen) == reader.open_channels()
+        assert len(seen) == 2
+        closed = reader.close_channels([*seen, "lab-1700000000.999"])
+        assert set(closed) == set(seen)
+        await desk.wait_for(1)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    call = next(iter((await stored(desk)).values()))
+    assert call["completeness"] == "truncated"
+    assert call["answered_by"] == "201"
+
+
+def test_a_journal_is_at_its_end_only_when_all_of_its_files_are(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.csv"
+    data = fixture_rows("answered")
+    files = JournalFiles(journal)
+    files.open_at(None)
+
+    def read() -> bool:
+        list(files.read(time.monotonic()))
+        return files.at_end
+
+    assert read()
+    journal.write_bytes(data * (READ_BYTES // len(data) + 2))
+    assert not read()
+    assert read()
+    journal.rename(tmp_path / "journal.csv.20260101T000000")
+    journal.write_bytes(fixture_rows("busy"))
+    assert not read()
+    assert read()
+    files.close()

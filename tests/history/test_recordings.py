@@ -1,6 +1,7 @@
 """From what Asterisk leaves in its spool to a WAV in its place."""
 
 import array
+import os
 import wave
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from callctl.core.errors import CallctlError
-from callctl.features.recordings.audio import raw_to_wav
+from callctl.features.recordings.audio import open_plain, raw_to_wav
 from callctl.features.recordings.service import RecordingPlaces, RecordingService
 
 from .conftest import Desk, fixture_rows
@@ -122,3 +123,82 @@ async def test_a_recording_that_cannot_be_written_holds_up_no_other(
     assert await RecordingService(desk.db, places).finish_pending() == 1
     states = await desk.db.fetch("select state from recordings order by file")
     assert [row["state"] for row in states] == ["pending", "available"]
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        *(
+            "../secret.raw",
+            "/etc/passwd",
+            "a/b.raw",
+            "..",
+            ".hidden.raw",
+            "-rf",
+            "",
+            " ",
+            "a b.raw",
+        ),
+        *('a".raw', "a\r\nX-Evil: 1.raw", "ä.raw", "a" * 300, "~root.raw", "$(id).raw", "a;b.raw"),
+    ],
+)
+async def test_name_that_is_none_of_ours_is_no_recording(
+    desk: Desk, places: RecordingPlaces, file: str
+) -> None:
+    """Whatever a forged row of the journal says: nothing is opened, and nothing else waits."""
+    id_ = await add_recording(desk, file)
+    service = RecordingService(desk.db, places)
+    assert await service.finish_pending() == 0
+    assert await desk.db.fetchval("select state from recordings") == "missing"
+    with pytest.raises(CallctlError, match="not_found"):
+        await service.find_file(desk.account_id, id_)
+
+
+async def test_link_in_the_spool_leads_nowhere(
+    desk: Desk, places: RecordingPlaces, tmp_path: Path
+) -> None:
+    """Asterisk's user may write there, and must not read by it what only callctl may."""
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"x" * 32)
+    await add_recording(desk, "a.raw")
+    (places.spool / "a.raw").symlink_to(secret)
+    assert await RecordingService(desk.db, places).finish_pending() == 0
+    assert await desk.db.fetchval("select state from recordings") == "missing"
+    assert not places.root.exists()
+
+
+def test_only_plain_files_are_opened(tmp_path: Path) -> None:
+    """A pipe would hold the service up for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    (tmp_path / "directory").mkdir()
+    for name in ("pipe", "link", "directory", "/dev/null"):
+        with pytest.raises(OSError, match=r"plain file|symbolic links"):
+            open_plain(tmp_path / name).close()
+
+
+async def test_path_in_the_database_that_leaves_the_root_is_not_served(
+    desk: Desk, places: RecordingPlaces, tmp_path: Path
+) -> None:
+    """Whoever may write the table may still not read the machine's files through the API."""
+    id_ = await add_recording(desk, "a.raw")
+    (tmp_path / "secret.wav").write_bytes(b"secret")
+    places.root.mkdir()
+    (places.root / "link.wav").symlink_to(tmp_path / "secret.wav")
+    (places.root / "ring.wav").symlink_to(places.root / "ring.wav")
+    service = RecordingService(desk.db, places)
+    for path in ("../secret.wav", "/etc/passwd", "link.wav", "ring.wav", "", ".", "a" * 5000):
+        await desk.db.execute("update recordings set state = 'available', path = $1", path)
+        with pytest.raises(CallctlError, match="not_found"):
+            await service.find_file(desk.account_id, id_)
+
+
+def test_recording_is_for_its_owner_and_group_only(tmp_path: Path) -> None:
+    raw = tmp_path / "a.raw"
+    raw.write_bytes(stereo([1], [2]))
+    before = os.umask(0)
+    try:
+        made = raw_to_wav(raw, tmp_path / "a.wav")
+    finally:
+        os.umask(before)
+    assert made.path.stat().st_mode & 0o777 == 0o640

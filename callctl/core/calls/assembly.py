@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from callctl.core.calls.events import CelEvent, unique_key
 from callctl.core.calls.grouping import CallGroups
 
+CLOCK_STEP_US = 60_000_000
+"""No row is as late as this: the clock itself was put back."""
+
 
 @dataclass(frozen=True, slots=True)
 class OpenCall:
@@ -53,6 +56,9 @@ class CallAssembly:
             self._note_start(event, now)
         root = self._groups.add(event)
         self._raw[event.position] = raw
+        if event.time_us < self._newest_us - CLOCK_STEP_US:
+            # Asterisk's clock was put back: by the old time every call would be over at once.
+            self._newest_us = event.time_us
         self._newest_us = max(self._newest_us, event.time_us)
         match event.type:
             case "CHAN_START":
@@ -62,8 +68,11 @@ class CallAssembly:
                 self._open.discard(event.uniqueid)
                 self._ended.add(event.uniqueid)
         due = self._due.get(root)
-        last = event.time_us if due is None else max(due.last_row_us, event.time_us)
-        self._due[root] = _Due(last, now)
+        if due is None:
+            self._due[root] = _Due(event.time_us, now)
+        else:
+            due.last_row_us = max(due.last_row_us, event.time_us)
+            due.read_at = now
 
     def note_damage(self, uniqueids: tuple[str, ...]) -> None:
         """Rows of these channels were found broken: their calls are *repaired* at best.
@@ -79,6 +88,17 @@ class CallAssembly:
         for uniqueid in list(self._open):
             if unique_key(uniqueid)[0] < at_us // 1_000_000:
                 self._close_channel(uniqueid, now)
+
+    def open_channels(self) -> frozenset[str]:
+        """Channels whose start was read, and whose end was not."""
+        return frozenset(self._open)
+
+    def close_channels(self, uniqueids: Iterable[str], now: float) -> tuple[str, ...]:
+        """Asterisk has these no more, so their end is lost. Returns those that were open."""
+        lost = tuple(uniqueid for uniqueid in uniqueids if uniqueid in self._open)
+        for uniqueid in lost:
+            self._close_channel(uniqueid, now)
+        return lost
 
     def is_over(self, root: str, now: float) -> bool:
         due = self._due.get(root)

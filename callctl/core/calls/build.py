@@ -6,16 +6,18 @@ way of a record.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
+from callctl.core.calls.assembly import CLOCK_STEP_US
 from callctl.core.calls.attempts import Window, assign_called, build_attempts, find_windows
 from callctl.core.calls.channels import Channel, callctl_rows, fold_channels
+from callctl.core.calls.completeness import find_completeness
 from callctl.core.calls.events import CelEvent, unique_key
 from callctl.core.calls.inventory import TRUNK_CONTEXTS, Inventory
 from callctl.core.calls.record import (
     Attempt,
     CallRecord,
     CallRecording,
-    Completeness,
     Disposition,
     Leg,
 )
@@ -76,7 +78,7 @@ def build_call(
         ),
         recordings=find_recordings(channels.values()),
         completeness=find_completeness(channels.values(), repaired or damaged),
-        account_id=int(route["account"]) if route.get("account", "").isdecimal() else None,
+        account_id=_account_id(route.get("account", "")),
         did=route.get("did") or None,
         route=route.get("route") or None,
         plan_id=route.get("plan") or None,
@@ -85,31 +87,71 @@ def build_call(
     )
 
 
+def _account_id(text: str) -> int | None:
+    """An id that a database can have, else None."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else None
+
+
 def order_rows(events: Sequence[CelEvent]) -> tuple[list[CelEvent], bool]:
     """Rows once each in the file's order, and whether they had to be mended.
 
     File order is the order of Asterisk's one queue, so it counts; time is the wall clock's and may
     jump. Only when a channel's own rows stand in an impossible order is the file out of order, and
-    then time is the better witness.
+    then time is the better witness. Where the clock was put back, its later times are put forward.
     """
-    unique: dict[tuple[object, ...], CelEvent] = {}
-    for event in sorted(events, key=lambda e: e.position):
-        same = (event.type, event.time_us, event.uniqueid, event.linkedid, event.extra)
-        unique.setdefault((*same, event.app_data, event.peer), event)
-    rows = list(unique.values())
+    rows = _without_doubles(sorted(events, key=_position))
     doubled = len(rows) < len(events)
     shuffled = _out_of_order(rows)
     if shuffled:
+        steady = _with_steady_clock(rows)
+        if steady is not None:
+            return steady, True
         rows.sort(key=lambda e: (e.time_us, _SAME_TIME_RANK.get(e.type, 1), e.position))
     return rows, doubled or shuffled
+
+
+_position = attrgetter("position")
+
+
+def _without_doubles(events: list[CelEvent]) -> list[CelEvent]:
+    """The first of each row; rows differ when anything that is kept of them does."""
+    if len({(e.time_us, e.uniqueid, e.type) for e in events}) == len(events):
+        return events
+    unique: dict[tuple[object, ...], CelEvent] = {}
+    for event in events:
+        same = (event.type, event.time_us, event.uniqueid, event.linkedid, event.extra)
+        unique.setdefault((*same, event.app_data, event.peer), event)
+    return list(unique.values())
 
 
 _SAME_TIME_RANK = {"CHAN_START": 0, "HANGUP": 2, "CHAN_END": 3, "LINKEDID_END": 4}
 
 
+def _with_steady_clock(rows: Sequence[CelEvent]) -> list[CelEvent] | None:
+    """`rows` as if the clock had not been put back in the middle; None if that is not what it was.
+
+    Channels then still begin in the order of Asterisk's own counter, and nothing else is wrong.
+    """
+    counters = [unique_key(e.uniqueid)[1] for e in rows if e.type == "CHAN_START"]
+    if counters != sorted(counters):
+        return None
+    steady: list[CelEvent] = []
+    latest = lost = 0
+    for event in rows:
+        if event.time_us + lost < latest - CLOCK_STEP_US:
+            lost = latest - event.time_us
+        steady.append(event._replace(time_us=event.time_us + lost))
+        latest = max(latest, steady[-1].time_us)
+    return steady if lost and not _out_of_order(steady) else None
+
+
+_OWN_ROWS = frozenset({"CALLCTL_ROUTE", "CALLCTL_TRY", "CALLCTL_ATTEMPT"})
+
+
 def _out_of_order(rows: Sequence[CelEvent]) -> bool:
     ended: set[str] = set()
     seen: set[str] = set()
+    own: dict[str, int] = {}
     latest = 0
     for event in rows:
         if event.type == "CHAN_START" and event.uniqueid in seen:
@@ -118,6 +160,11 @@ def _out_of_order(rows: Sequence[CelEvent]) -> bool:
             return True
         if event.time_us < latest - LATE_US:
             return True
+        if event.type in _OWN_ROWS:
+            # One thread writes these of a channel, one after the other.
+            if event.time_us < own.get(event.uniqueid, 0):
+                return True
+            own[event.uniqueid] = event.time_us
         latest = max(latest, event.time_us)
         seen.add(event.uniqueid)
         if event.type == "CHAN_END":
@@ -126,9 +173,16 @@ def _out_of_order(rows: Sequence[CelEvent]) -> bool:
 
 
 def find_caller(channels: dict[str, Channel]) -> Channel | None:
-    """The channel the call began with: the smallest uniqueid that is a device's."""
+    """The channel the call began with: the smallest uniqueid that is a device's.
+
+    A clock that was put back makes smaller ones later; Asterisk's counter goes on.
+    """
     devices = [c for c in channels.values() if not c.inner]
-    return min(devices, key=lambda c: c.key, default=None)
+    smallest = min(devices, key=lambda c: c.key, default=None)
+    if smallest is None:
+        return None
+    first = min(devices, key=lambda c: (c.key[1], c.key))
+    return first if first.started_us < smallest.started_us else smallest
 
 
 def is_outside(caller: Channel, inventory: Inventory) -> bool:
@@ -367,13 +421,3 @@ def find_recordings(channels: Iterable[Channel]) -> tuple[CallRecording, ...]:
             if name and "/" not in name and not name.startswith("."):
                 found.setdefault(name, event.time_us)
     return tuple(CallRecording(n, t) for n, t in sorted(found.items(), key=lambda i: i[1]))
-
-
-def find_completeness(channels: Iterable[Channel], repaired: bool) -> Completeness:
-    """`truncated` when a channel's end is missing; `repaired` when a single row of it is."""
-    for channel in channels:
-        if channel.ended_us is None:
-            return Completeness.TRUNCATED
-        if not channel.has_start or not channel.has_end:
-            repaired = True
-    return Completeness.REPAIRED if repaired else Completeness.COMPLETE

@@ -43,6 +43,7 @@ class Channel:
     picked_up_by: str | None = None
     forwarded: bool = False
     events: list[CelEvent] = field(default_factory=list)
+    own_rows: list[CelEvent] = field(default_factory=list)
 
     @property
     def inner(self) -> bool:
@@ -125,6 +126,8 @@ def _fold(channel: Channel, event: CelEvent) -> None:
             )
         case "FORWARD":
             channel.forwarded = True
+        case type_ if type_.startswith("CALLCTL_"):
+            channel.own_rows.append(event)
 
 
 def _leave(channel: Channel, event: CelEvent) -> None:
@@ -152,4 +155,4 @@ def _mark_pickups(channels: dict[str, Channel]) -> None:
 
 def callctl_rows(channel: Channel, kind: str) -> list[tuple[CelEvent, dict[str, str]]]:
     """callctl's own rows of `kind` on `channel`, with their payload."""
-    return [(e, parse_fields(e.extra)) for e in channel.events if e.type == kind]
+    return [(e, parse_fields(e.extra)) for e in channel.own_rows if e.type == kind]

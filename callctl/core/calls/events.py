@@ -46,12 +46,13 @@ def parse_fields(text: str) -> dict[str, str]:
     """The payload ``k=v;k=v`` of one of callctl's own rows, values percent-decoded.
 
     `why` stays encoded: it is a list with a grammar of its own (`encoding.decode_why`). Total: a
-    part without ``=`` is left out; the first of two equal keys counts.
+    part without ``=`` is left out; the first of two equal keys counts. NUL becomes U+FFFD.
     """
     fields: dict[str, str] = {}
     for part in text.split(";"):
         key, equals, value = part.partition("=")
         if equals:
-            decoded = value if key == "why" else unquote(value, errors="replace")
-            fields.setdefault(key, decoded)
+            if "%" in value and key != "why":
+                value = unquote(value, errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+            fields.setdefault(key, value)
     return fields

@@ -16,6 +16,7 @@ _JOINING_KEYS = (
     "pickup_channel_uniqueid",
     "local_two_uniqueid",
 )
+_decode_json = json.JSONDecoder().decode
 _TRANSFERS = frozenset({"BLINDTRANSFER", "ATTENDEDTRANSFER", "PICKUP", "LOCAL_OPTIMIZE"})
 
 
@@ -24,7 +25,7 @@ def event_details(event: CelEvent) -> dict[str, object]:
     if not event.extra.startswith("{"):
         return {}
     try:
-        value = json.loads(event.extra)
+        value = _decode_json(event.extra)
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}

@@ -1,6 +1,8 @@
 """Records from a journal file alone: no database, no Asterisk, no settings (docs/journal.md)."""
 
+import gc
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,6 +55,19 @@ def read_events(path: Path) -> Iterator[CelEvent | Poison]:
             yield event
 
 
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Rows and records hold no cycles, and looking for some again and again takes half the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@_without_collector()
 def build_journal(path: Path, inventory: Inventory) -> JournalRead:
     """All calls of a journal. Time and memory grow linearly with its rows."""
     read = JournalRead()

@@ -1,6 +1,11 @@
-"""Reading calls. Whole queries as constants; filters are parameters, orders a closed table."""
+"""Reading calls. Whole queries as constants; filters are parameters, orders a closed table.
+
+A page is the first rows of one or more *streams*: index scans in the page's order that stop when
+they have enough. So a page costs what its rows cost, not what lies between them.
+"""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from types import MappingProxyType
 
 COLUMNS = """
@@ -19,11 +24,11 @@ left join numbers d on d.id = c.destination_number_id
 """
 
 _WHERE = """
-where c.account_id = $1
   and ($2::text[] is null or exists (
-        select 1 from call_extensions s where s.call = c.id and s.extension = any($2::text[])))
-  and ($3::timestamptz is null or c.started_at >= $3)
-  and ($4::timestamptz is null or c.started_at < $4)
+        select 1 from call_extensions s where s.account_id = $1 and s.extension = any($2::text[])
+           and s.started_at = c.started_at and s.call = c.id))
+  and ($3::timestamptz is null or {started} >= $3)
+  and ($4::timestamptz is null or {started} < $4)
   and ($5::time is null and $6::time is null or case
         when $5::time is null then (c.started_at at time zone $7)::time < $6
         when $6::time is null then (c.started_at at time zone $7)::time >= $5
@@ -39,49 +44,148 @@ where c.account_id = $1
   and ($13::boolean is null or c.has_recording = $13)
   and ($14::float8 is null or c.talk_seconds >= $14)
   and ($15::float8 is null or c.talk_seconds <= $15)
-  and ($16::bigint[] is null or c.from_number_id = any($16::bigint[])
-       or c.to_number_id = any($16::bigint[]) or c.destination_number_id = any($16::bigint[]))
+  and ($17::text is null or exists (
+        select 1 from call_extensions s where s.account_id = $1 and s.extension = $17
+           and s.started_at = c.started_at and s.call = c.id))
+  and ($21::text is null or (
+        select bool_or(strpos(n.number, $21) > 0) from numbers n
+        where n.id in (c.from_number_id, c.to_number_id, c.destination_number_id)))
 """
+# In the words of the partial indexes (migrations/0003), so that each arm is one of them.
+_OF_NUMBERS = """
+  and ($16::bigint[] is null or c.customer_number_id = any($16)
+       or c.from_number_id = any($16) and c.from_number_id is distinct from c.customer_number_id
+       or c.to_number_id = any($16) and c.to_number_id is distinct from c.customer_number_id
+       or c.destination_number_id = any($16)
+          and c.destination_number_id is distinct from c.to_number_id)
+"""
+SORTS = ("-started_at", "started_at", "changed_at")
 
-_OF_EXTENSION = (
-    "join call_extensions e on e.call = c.id and e.account_id = $1 and e.extension = $17"
-)
-_ALL = "cross join (select $17::text) e"
-
-_PAGES = {
-    # Both halves of a row comparison go down one index; $18 and $19 are the last row of the page
-    # before.
-    "-started_at": (
-        "and ($18::timestamptz is null or ({0}, c.id) < ($18, $19::bigint))",
-        "order by {0} desc, c.id desc limit $20",
-    ),
-    "started_at": (
-        "and ($18::timestamptz is null or ({0}, c.id) > ($18, $19::bigint))",
-        "order by {0}, c.id limit $20",
-    ),
-    "changed_at": (
-        "and ($18::timestamptz is null or (c.changed_at, c.id) > ($18, $19::bigint))",
-        "order by c.changed_at, c.id limit $20",
-    ),
+# Both halves of a row comparison go down one index; $18 and $19 are the last row of the page
+# before.
+_AFTER = {
+    "-started_at": "and ($18::timestamptz is null or ({at}, {id}) < ($18, $19::bigint))",
+    "started_at": "and ($18::timestamptz is null or ({at}, {id}) > ($18, $19::bigint))",
+    "changed_at": "and ($18::timestamptz is null or ({at}, {id}) > ($18, $19::bigint))",
+}
+_ORDER = {
+    "-started_at": "order by {at} desc, {id} desc",
+    "started_at": "order by {at}, {id}",
+    "changed_at": "order by {at}, {id}",
 }
 
 
-def _list_query(sort: str, of_extension: bool) -> str:
-    page, order = _PAGES[sort]
-    time = "e.started_at" if of_extension else "c.started_at"
-    join = _OF_EXTENSION if of_extension else _ALL
-    parts = ("select", COLUMNS, "from calls c", join, _NUMBERS, _WHERE, page, order)
-    return "\n".join(parts).format(time)
+def _stream(
+    sort: str, tables: str, conditions: str, started: str = "c.started_at", id_: str = "c.id"
+) -> str:
+    """The first rows of one index's order that all filters let through."""
+    at = "c.changed_at" if sort == "changed_at" else started
+    parts = (
+        "select c.id, {at} as at from",
+        tables,
+        "where",
+        conditions,
+        _WHERE,
+        _AFTER[sort],
+        _ORDER[sort],
+        "limit $20",
+    )
+    return "\n".join(parts).format(at=at, id=id_, started=started)
 
 
-LIST_CALLS: Mapping[tuple[str, bool], str] = MappingProxyType(
-    {(sort, own): _list_query(sort, own) for sort in _PAGES for own in (False, True)}
+def _merged(sort: str, keys: str, *streams: str) -> str:
+    """Some rows from each of several streams, the first of them all, each call once."""
+    order = _ORDER[sort].format(at="s.at", id="s.id")
+    union = "\nunion all\n".join(f"({stream})" for stream in streams)
+    of_each = f"cross join lateral (\n{union}\n) s group by 1, 2"
+    return "\n".join(("select s.id, s.at from", keys, of_each, order, "limit $20"))
+
+
+def _everything(sort: str) -> str:
+    return _stream(sort, "calls c", "c.account_id = $1" + _OF_NUMBERS)
+
+
+def _by_extension(sort: str) -> str:
+    tables = "call_extensions e join calls c on c.id = e.call"
+    conditions = "e.account_id = $1 and e.extension = k.extension" + _OF_NUMBERS
+    keys = "unnest(case when $17::text is null then $2::text[] else array[$17] end) k(extension)"
+    return _merged(sort, keys, _stream(sort, tables, conditions, "e.started_at", "e.call"))
+
+
+def _by_outcome(sort: str) -> str:
+    conditions = (
+        "c.account_id = $1 and c.direction = k.direction and c.disposition = m.disposition"
+        + _OF_NUMBERS
+    )
+    keys = """(
+        select d from unnest(array['inbound', 'outbound', 'internal']) d
+        where $9::text is null or d = $9
+    ) k(direction) cross join (
+        select d from unnest(array['ANSWERED', 'CANCELLED', 'NO_ANSWER', 'BUSY', 'REJECTED',
+                                   'FAILED', 'UNKNOWN']) d
+        where $10::text is null or d = $10
+    ) m(disposition)"""
+    return _merged(sort, keys, _stream(sort, "calls c", conditions))
+
+
+def _by_number(sort: str) -> str:
+    # One condition per index, so that no call comes from two of them more often than needed.
+    roles = (
+        "c.customer_number_id = k.number",
+        "c.from_number_id = k.number and c.from_number_id is distinct from c.customer_number_id",
+        "c.to_number_id = k.number and c.to_number_id is distinct from c.customer_number_id",
+        "c.destination_number_id = k.number"
+        " and c.destination_number_id is distinct from c.to_number_id",
+    )
+    streams = [_stream(sort, "calls c", f"c.account_id = $1 and {role}") for role in roles]
+    return _merged(sort, "unnest($16::bigint[]) k(number)", *streams)
+
+
+class Source(StrEnum):
+    """Which index a page is read from, and so what a rare filter costs."""
+
+    EVERYTHING = "everything"
+    """By time (or change), or one of the partial indexes by time: PostgreSQL chooses."""
+    EXTENSION = "extension"
+    OUTCOME = "outcome"
+    NUMBER = "number"
+
+
+_SOURCES = {
+    Source.EVERYTHING: _everything,
+    Source.EXTENSION: _by_extension,
+    Source.OUTCOME: _by_outcome,
+    Source.NUMBER: _by_number,
+}
+
+
+def page_query(sort: str, source: Source) -> str:
+    """The part of a list's query that finds the page: (id, at) of its calls."""
+    return _SOURCES[source](sort)
+
+
+def _list_query(sort: str, source: Source) -> str:
+    order = _ORDER[sort].format(at="p.at", id="p.id")
+    page = f"with p as (\n{page_query(sort, source)}\n)"
+    return "\n".join(
+        (page, "select", COLUMNS, "from p join calls c on c.id = p.id", _NUMBERS, order)
+    )
+
+
+LIST_CALLS: Mapping[tuple[str, Source], str] = MappingProxyType(
+    {
+        (sort, source): _list_query(sort, source)
+        for sort in SORTS
+        for source in Source
+        if source is Source.EVERYTHING or sort != "changed_at"
+    }
 )
-"""(sort, by extension) → query. Constants all: nothing of a request is in their text."""
+"""(sort, source) → query. Constants all: nothing of a request is in their text."""
 
 NUMBER_IDS = """
 select id from numbers
 where grams @> $1::text[] and strpos(number, $2) > 0
+limit $3
 """
 
 GET_CALL = f"""

@@ -24,6 +24,7 @@ from callctl.core.routing.model import RoutingTable
 from callctl.db.pool import Database
 from callctl.features.calls import store
 from callctl.features.calls.attribution import attribute, inventory_of
+from callctl.features.calls.rollups import RollupChanges
 from callctl.telemetry.log import get_logger
 from callctl.telemetry.metrics import (
     CALLS_OPEN,
@@ -36,13 +37,38 @@ from callctl.telemetry.metrics import (
 log = get_logger("journal")
 
 BATCH_CALLS = 100
+READ_ROWS = 4_000
+"""Rows read at most before what is over is stored, so that a long backlog takes no more memory
+than a short one; and enough of them for whole batches."""
+
+PAUSE_CALLS = 5
+"""Calls built at a time: so long (a millisecond) a call that wants its plan may have to wait."""
+
 POLL_SECONDS = 0.1
+STORE_SECONDS = 0.5
+"""From one transaction to the next while calls keep ending: a transaction costs more than the few
+calls of a tenth of a second. The first call after a pause is stored at once."""
 RETRY_SECONDS = 1.0
 ROTATE_BYTES = 64 * 1024 * 1024
 HOUSEKEEPING_SECONDS = 60.0
 
+_CALL_AT_FAULT = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+    ValueError,
+)
+"""This call will never be stored, whatever is tried."""
+
+_DATABASE_AT_FAULT = (CallctlError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""Everything else that can be wrong is the database's (its disk is full, a lock is held, it is
+away): the same will work later, and nothing is read until then."""
+
 OnCalls = Callable[[Sequence[CallRecord]], None]
 """Told of each batch after its commit: for what may be lost, like memory and live views."""
+
+OnChannels = Callable[[Sequence[str]], None]
+"""Told which channels (unique ids) the rows just read speak of for the first time."""
 
 
 class JournalReader:
@@ -59,6 +85,7 @@ class JournalReader:
         grace_seconds: float,
         retention_days: int,
         on_calls: OnCalls = lambda calls: None,
+        on_channels: OnChannels = lambda uniqueids: None,
     ) -> None:
         self._files = files
         self._db = db
@@ -67,25 +94,43 @@ class JournalReader:
         self._default_account_id = default_account_id
         self._retention_days = retention_days
         self._on_calls = on_calls
+        self._on_channels = on_channels
+        self._grace_seconds = grace_seconds
         self._assembly = CallAssembly(grace_seconds)
         self._poison: list[tuple[int, Poison]] = []
         self._saved: Position | None = None
+        self._began_us: int | None = None
         self._housekeeping_at = 0.0
+        self._store_at = 0.0
         self.caught_up = asyncio.Event()
         self.last_error: str | None = None
+        self.read_until: float | None = None
+        """Whatever Asterisk had written by then (monotonic seconds) has been read."""
 
     async def run(self) -> None:
-        """Until cancelled. A database that is away is waited for; nothing is lost by it."""
+        """Until cancelled. A database that is away is waited for; nothing is lost by it.
+
+        Run again after an error it begins anew at the stored position, as after a crash: rows in
+        memory would be read a second time.
+        """
+        self._files.close()
+        self._assembly = CallAssembly(self._grace_seconds)
+        self._poison.clear()
+        self.read_until = None
         await self._retry(self._start)
         while True:
-            read = self._read()
-            await self._retry(self._store_what_is_over)
+            read = await self._read_ahead()
+            self._cut_off()
+            store_now = read >= READ_ROWS or time.monotonic() >= self._store_at
+            if store_now:
+                await self._retry(self._store_what_is_over)
             self._observe()
             if read:
                 await asyncio.sleep(0)
             else:
-                self.caught_up.set()
-                self._keep_house()
+                if store_now:
+                    self.caught_up.set()
+                    self._keep_house()
                 await asyncio.sleep(POLL_SECONDS)
 
     def close(self) -> None:
@@ -93,8 +138,19 @@ class JournalReader:
         self._files.close()
 
     def asterisk_started(self, at: datetime) -> None:
-        """AMI says that Asterisk began at `at`: calls from before it are cut off."""
-        self._assembly.asterisk_started(int(at.timestamp() * 1_000_000), time.monotonic())
+        """AMI says that Asterisk began at `at`: calls from before it are cut off.
+
+        Once all that it had written before is read, that is: their ends may be yet to come.
+        """
+        self._began_us = int(at.timestamp() * 1_000_000)
+
+    def open_channels(self) -> frozenset[str]:
+        """Channels whose start was read, and whose end was not."""
+        return self._assembly.open_channels()
+
+    def close_channels(self, uniqueids: Sequence[str]) -> tuple[str, ...]:
+        """Asterisk has these no more: close their calls as truncated. Returns those still open."""
+        return self._assembly.close_channels(uniqueids, time.monotonic())
 
     @property
     def open_calls(self) -> int:
@@ -104,7 +160,7 @@ class JournalReader:
         while True:
             try:
                 await step()
-            except (CallctlError, OSError, asyncpg.PostgresConnectionError) as error:
+            except _DATABASE_AT_FAULT as error:
                 if self.last_error is None:
                     log.warning("journal_waits", error=str(error))
                 self.last_error = str(error)
@@ -121,19 +177,41 @@ class JournalReader:
         if not self._files.open_at(self._saved):
             log.error("journal_position_lost", saved=str(self._saved))
 
+    async def _read_ahead(self) -> int:
+        """Read until there is nothing more or enough to store; returns the number of pieces."""
+        count = 0
+        while count < READ_ROWS and (read := self._read()):
+            count += read
+            await asyncio.sleep(0)
+        return count
+
     def _read(self) -> int:
         """Take what is new into memory; returns the number of pieces."""
         now = time.monotonic()
         count = 0
+        channels: list[str] = []
         for position, piece in self._files.read(now):
             count += 1
-            event = piece if isinstance(piece, Poison) else parse_row(piece)
+            event = piece if isinstance(piece, Poison) else parse_row(piece, position)
             if isinstance(event, Poison):
                 self._assembly.note_damage(event.uniqueids)
                 self._poison.append((position, event))
+                channels += event.uniqueids
             elif event is not None and isinstance(piece, RawRow):
-                self._assembly.add(event._replace(position=position), piece.raw, now)
+                self._assembly.add(event, piece.raw, now)
+                if event.type == "CHAN_START":
+                    channels.append(event.uniqueid)
+        if channels:
+            self._on_channels(channels)
+        if self._files.at_end:
+            self.read_until = now
         return count
+
+    def _cut_off(self) -> None:
+        """What was open before Asterisk began, and has no end in all there is, never ends."""
+        if self._began_us is not None and self._files.at_end:
+            self._assembly.asterisk_started(self._began_us, time.monotonic())
+            self._began_us = None
 
     async def _store_what_is_over(self) -> None:
         while True:
@@ -142,8 +220,8 @@ class JournalReader:
                 return
             try:
                 await self._store(calls)
-            except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, ValueError) as e:
-                log.error("journal_batch_failed", error=str(e), calls=len(calls))
+            except _CALL_AT_FAULT as error:
+                log.error("journal_batch_failed", error=str(error), calls=len(calls))
                 for call in calls:
                     await self._store_or_quarantine(call)
             if len(calls) < BATCH_CALLS:
@@ -160,18 +238,21 @@ class JournalReader:
         """One transaction: calls, quarantined rows, position."""
         records: list[CallRecord] = []
         poison = list(self._poison)
+        built = await self._build_all(calls)
         async with self._db.transaction() as connection:
+            await connection.execute(store.WRITE_MODE)
             ids = [i for call in calls for i in call.ids]
             existing = await store.find_existing(connection, ids) if ids else {}
             known = {u for uniqueids, _ in existing.values() for u in uniqueids}
             fresh: list[store.StoredCall] = []
-            for call in calls:
+            sums = RollupChanges(connection)
+            for call, new in zip(calls, built, strict=True):
                 if known.isdisjoint(call.ids):
-                    built = self._build(call.events, call.raw, call.damaged)
-                    fresh.extend([built] if built else [])
-                elif rebuilt := await self._rebuild(connection, call):
+                    fresh.extend([new] if new else [])
+                elif rebuilt := await self._rebuild(connection, call, sums):
                     records.append(rebuilt.record)
-            await store.insert_calls(connection, fresh)
+            sums.added(await store.insert_calls(connection, fresh))
+            await sums.apply()
             records += [c.record for c in fresh]
             await self._quarantine(connection, poison)
             position = self._position_without(calls)
@@ -181,12 +262,23 @@ class JournalReader:
                 )
         self._committed(calls, records, poison, position)
 
+    async def _build_all(self, calls: Sequence[OpenCall]) -> list[store.StoredCall | None]:
+        """The calls' records, with pauses in which the daemon does what cannot wait."""
+        built = []
+        for number, call in enumerate(calls, 1):
+            built.append(self._build(call.events, call.raw, call.damaged))
+            if number % PAUSE_CALLS == 0:
+                await asyncio.sleep(0)
+        return built
+
     def _position_without(self, calls: Sequence[OpenCall]) -> Position | None:
         done = {e.position for call in calls for e in call.events}
         oldest = next((p for p in self._assembly.positions() if p not in done), None)
         return self._files.resume_position(oldest)
 
-    async def _rebuild(self, connection: Any, call: OpenCall) -> store.StoredCall | None:
+    async def _rebuild(
+        self, connection: Any, call: OpenCall, sums: RollupChanges
+    ) -> store.StoredCall | None:
         """Add late rows to the stored call(s) they belong to; None when they are not new."""
         existing = await store.find_existing(connection, call.ids)
         old_raw = [raw for _, rows in existing.values() for raw in split_rows(rows)]
@@ -195,15 +287,16 @@ class JournalReader:
         if not new:
             return None
         events = [
-            parsed._replace(position=i - len(old_raw))
+            parsed
             for i, raw in enumerate(old_raw)
-            if isinstance(parsed := parse_row(RawRow(0, raw)), CelEvent)
+            if isinstance(parsed := parse_row(RawRow(0, raw), i - len(old_raw)), CelEvent)
         ]
         events += [e for e, _ in new]
         built = self._build(events, [*old_raw, *(r for _, r in new)], True)
         if built is None:
             return None
         keep, *losers = sorted(existing)
+        await sums.before_change((keep, *losers))
         await store.replace_call(connection, keep, built, losers)
         return built
 
@@ -247,7 +340,7 @@ class JournalReader:
         """A call that cannot be stored must not stop the others: its rows are kept aside."""
         try:
             await self._store([call])
-        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, ValueError) as error:
+        except _CALL_AT_FAULT as error:
             log.error("call_quarantined", linkedid=call.root, error=str(error))
             first = call.events[0].position
             raw = b"".join(call.raw)
@@ -271,6 +364,7 @@ class JournalReader:
         for record in records:
             CALLS_STORED.labels(record.direction.value, record.disposition.value).inc()
         if records:
+            self._store_at = time.monotonic() + STORE_SECONDS
             self._on_calls(records)
 
     def _observe(self) -> None:

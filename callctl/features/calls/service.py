@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +23,7 @@ from callctl.features.calls.model import (
     ReasonView,
     RecordingView,
 )
+from callctl.features.calls.queries import Source
 from callctl.features.calls.store import unpack_rows
 from callctl.http.endpoint import Page
 
@@ -30,6 +32,21 @@ class _Cursor(msgspec.Struct, array_like=True, forbid_unknown_fields=True, froze
     sort: str
     at: datetime
     id: int
+
+
+MOST_NUMBERS = 400
+"""More numbers than that are met so often in any part of the history that it is just read."""
+
+LONG_TALK_SECONDS = 600
+"""From here on there is an index of long calls (migrations/0003)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Number:
+    """A number looked for: the ids of those that fit, or, where they are many, its digits."""
+
+    ids: list[int] | None = None
+    part: str | None = None
 
 
 class CallService:
@@ -45,10 +62,12 @@ class CallService:
         """
         _check_periods(filters)
         cursor = _read_cursor(filters)
-        number_ids = await self._number_ids(filters.number)
-        zone = await self._db.fetchval(queries.ACCOUNT_ZONE, scope.account_id) or "UTC"
+        if is_impossible(filters):
+            return Page([], None)
+        number = await self._find_number(filters.number)
+        zone = await self._zone(scope, filters)
         rows = await self._db.fetch(
-            queries.LIST_CALLS[filters.sort, filters.extension is not None],
+            queries.LIST_CALLS[filters.sort, choose_source(scope, filters, number)],
             scope.account_id,
             list(scope.extensions) if scope.extensions is not None else None,
             filters.since,
@@ -64,11 +83,12 @@ class CallService:
             filters.has_recording,
             filters.min_talk,
             filters.max_talk,
-            number_ids,
+            number.ids,
             filters.extension,
             cursor.at if cursor else None,
             cursor.id if cursor else None,
             filters.limit + 1,
+            number.part,
         )
         items = [CallSummary(**dict(row)) for row in rows[: filters.limit]]
         more = len(rows) > filters.limit
@@ -101,15 +121,55 @@ class CallService:
         await self.get_call(scope, id_)
         return unpack_rows(await self._db.fetchval(queries.ROWS, id_))
 
-    async def _number_ids(self, part: str | None) -> list[int] | None:
-        """Ids of the numbers that hold `part` anywhere; separators in it do not count."""
+    async def _zone(self, scope: CallScope, filters: CallFilters) -> str:
+        """The account's zone, where a time of day asks for it."""
+        if filters.time_since is None and filters.time_until is None:
+            return "UTC"
+        return await self._db.fetchval(queries.ACCOUNT_ZONE, scope.account_id) or "UTC"
+
+    async def _find_number(self, part: str | None) -> _Number:
+        """The numbers that hold `part` anywhere; separators in it do not count."""
         if part is None:
-            return None
+            return _Number()
         wanted = "".join(c for c in part if c not in " -()./")
         if not wanted:
             raise CallctlError("invalid_field", "no digit to search for", "query.number")
         grams = [wanted[i : i + 3] for i in range(len(wanted) - 2)]
-        return [r[0] for r in await self._db.fetch(queries.NUMBER_IDS, grams, wanted)]
+        found = await self._db.fetch(queries.NUMBER_IDS, grams, wanted, MOST_NUMBERS + 1)
+        if len(found) > MOST_NUMBERS:
+            return _Number(part=wanted)
+        return _Number(ids=[row[0] for row in found])
+
+
+def is_impossible(filters: CallFilters) -> bool:
+    """Whether no call can be so, by what the words mean (docs/journal.md).
+
+    Nobody need look through all calls for that.
+    """
+    answered = filters.disposition == "ANSWERED"
+    if filters.missed and (answered or filters.direction not in (None, "inbound")):
+        return True
+    talked = (filters.min_talk or 0) > 0
+    return talked and (bool(filters.missed) or not (answered or filters.disposition is None))
+
+
+def choose_source(scope: CallScope, filters: CallFilters, number: _Number) -> Source:
+    """The index in which the rarest of what is asked for stands together."""
+    if filters.sort == "changed_at":
+        return Source.EVERYTHING
+    if number.ids is not None:
+        return Source.NUMBER
+    if filters.extension is not None or scope.extensions is not None:
+        return Source.EXTENSION
+    has_own_index = (
+        filters.missed
+        or (filters.has_recording and filters.disposition in (None, "ANSWERED"))
+        or filters.completeness in ("repaired", "truncated")
+        or (filters.min_talk or 0) >= LONG_TALK_SECONDS
+    )
+    if not has_own_index and (filters.direction or filters.disposition):
+        return Source.OUTCOME
+    return Source.EVERYTHING
 
 
 def _check_periods(filters: CallFilters) -> None:

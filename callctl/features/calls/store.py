@@ -178,24 +178,61 @@ async def find_existing(
     return found
 
 
+WRITE_MODE = "set local plan_cache_mode = auto"
+"""For a transaction that writes: checking a foreign key is a statement, too, and to plan it anew
+for each row (as the pool has it, for the sake of lists) takes three quarters of the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableRows:
+    """Rows for one table, in the order of `columns`."""
+
+    table: str
+    columns: tuple[str, ...]
+    records: list[tuple[Any, ...]]
+
+
+def render_rows(
+    pairs: Sequence[tuple[int, StoredCall]], numbers: Mapping[str, int]
+) -> list[TableRows]:
+    """Calls with their ids as rows: the calls themselves first, then what hangs on them."""
+    return [
+        TableRows("calls", CALL_COLUMNS, [_call_row(i, c, numbers) for i, c in pairs]),
+        *_render_parts(pairs),
+    ]
+
+
+def _render_parts(pairs: Sequence[tuple[int, StoredCall]]) -> list[TableRows]:
+    extensions = [
+        (c.account_id, e, instant(c.record.started_us), i)
+        for i, c in pairs
+        for e in involved_extensions(c.record)
+    ]
+    return [
+        TableRows("legs", LEG_COLUMNS, [r for i, c in pairs for r in _leg_rows(i, c)]),
+        TableRows("attempts", ATTEMPT_COLUMNS, [r for i, c in pairs for r in _attempt_rows(i, c)]),
+        TableRows("call_extensions", EXTENSION_COLUMNS, extensions),
+        TableRows("call_rows", ("call", "rows"), [(i, c.rows) for i, c in pairs]),
+    ]
+
+
 async def insert_calls(connection: Any, calls: Sequence[StoredCall]) -> list[int]:
-    """COPY new calls and their parts; returns their ids."""
+    """COPY new calls and their parts; returns their ids, for the sums."""
     if not calls:
         return []
     ids = [r[0] for r in await connection.fetch(NEXT_CALL_IDS, len(calls))]
-    number_ids = await save_numbers(connection, calls)
+    numbers = await save_numbers(connection, calls)
     pairs = list(zip(ids, calls, strict=True))
-    await connection.copy_records_to_table(
-        "calls", columns=CALL_COLUMNS, records=[_call_row(i, c, number_ids) for i, c in pairs]
-    )
-    await _insert_parts(connection, pairs)
+    await _copy(connection, render_rows(pairs, numbers))
+    await _save_recordings(connection, pairs)
     return ids
 
 
 async def replace_call(connection: Any, id_: int, call: StoredCall, losers: Sequence[int]) -> None:
     """Write a rebuilt call over the stored one; `losers` turned out to be parts of it.
 
-    Recordings move along; everything else about a call is a function of its rows.
+    Recordings move along; everything else about a call is a function of its rows. The sums must
+    have been told before (`RollupChanges.before_change`).
     """
     number_ids = await save_numbers(connection, [call])
     if losers:
@@ -206,23 +243,19 @@ async def replace_call(connection: Any, id_: int, call: StoredCall, losers: Sequ
     for table in ("legs", "attempts", "call_extensions", "call_rows"):
         await connection.execute(f"delete from {table} where call = $1", id_)  # noqa: S608
     await connection.execute(CALL_UPDATE, *_call_row(id_, call, number_ids))
-    await _insert_parts(connection, [(id_, call)])
+    await _copy(connection, _render_parts([(id_, call)]))
+    await _save_recordings(connection, [(id_, call)])
 
 
-async def _insert_parts(connection: Any, pairs: Sequence[tuple[int, StoredCall]]) -> None:
-    copy = connection.copy_records_to_table
-    await copy("legs", columns=LEG_COLUMNS, records=[r for i, c in pairs for r in _leg_rows(i, c)])
-    attempts = [r for i, c in pairs for r in _attempt_rows(i, c)]
-    if attempts:
-        await copy("attempts", columns=ATTEMPT_COLUMNS, records=attempts)
-    extensions = [
-        (c.account_id, e, instant(c.record.started_us), i)
-        for i, c in pairs
-        for e in involved_extensions(c.record)
-    ]
-    if extensions:
-        await copy("call_extensions", columns=EXTENSION_COLUMNS, records=extensions)
-    await copy("call_rows", columns=("call", "rows"), records=[(i, c.rows) for i, c in pairs])
+async def _copy(connection: Any, tables: Iterable[TableRows]) -> None:
+    for rows in tables:
+        if rows.records:
+            await connection.copy_records_to_table(
+                rows.table, columns=rows.columns, records=rows.records
+            )
+
+
+async def _save_recordings(connection: Any, pairs: Sequence[tuple[int, StoredCall]]) -> None:
     recordings = [
         (i, c.account_id, r.file, instant(r.started_us))
         for i, c in pairs

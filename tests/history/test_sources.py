@@ -1,0 +1,160 @@
+"""A page is what the filters say, whichever index it is read from."""
+
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from callctl.core.errors import CallctlError
+from callctl.features.calls import service as calls_service
+from callctl.features.calls import store
+from callctl.features.calls.model import CallFilters, CallScope, CallSummary
+from callctl.features.calls.queries import Source
+from callctl.features.calls.service import choose_source
+
+from .conftest import Desk
+from .made_calls import EXTENSIONS, SPRING, as_stored, make_record
+
+SPRING_AT = datetime.fromtimestamp(SPRING / 1_000_000, UTC)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+async def history(desk: Desk) -> Desk:
+    chance = random.Random(7)
+    calls = [as_stored(make_record(chance), desk.account_id) for _ in range(300)]
+    async with desk.db.transaction() as connection:
+        await store.insert_calls(connection, calls)
+    # Calls of one moment are told apart by their ids.
+    await desk.db.execute(
+        "update calls set started_at = (select min(started_at) from calls) where id % 7 = 0"
+    )
+    await desk.db.execute(
+        "update call_extensions e set started_at = c.started_at from calls c where c.id = e.call"
+    )
+    return desk
+
+
+Test = Callable[[Any, CallSummary, dict[str, list[str]]], bool]
+TESTS: dict[str, Test] = {
+    "since": lambda v, c, _: c.started_at >= v,
+    "until": lambda v, c, _: c.started_at < v,
+    "changed_since": lambda v, c, _: c.changed_at >= v,
+    "direction": lambda v, c, _: c.direction == v,
+    "disposition": lambda v, c, _: c.disposition == v,
+    "missed": lambda v, c, _: c.missed == v,
+    "completeness": lambda v, c, _: c.completeness == v,
+    "has_recording": lambda v, c, _: c.has_recording == v,
+    "min_talk": lambda v, c, _: c.talk_seconds >= v,
+    "max_talk": lambda v, c, _: c.talk_seconds <= v,
+    "extension": lambda v, c, parts: v in parts.get(str(c.id), []),
+    "number": lambda v, c, _: any(
+        v in n for n in (c.from_number, c.to_number, c.destination_number) if n
+    ),
+}
+"""What each filter means, in words of the record."""
+
+FILTERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "since": st.integers(-72, 72).map(lambda h: SPRING_AT + h * HOUR),
+        "until": st.integers(-72, 72).map(lambda h: SPRING_AT + h * HOUR),
+        "changed_since": st.just(SPRING_AT),
+        "direction": st.sampled_from(("inbound", "outbound", "internal")),
+        "disposition": st.sampled_from(("ANSWERED", "BUSY", "FAILED", "UNKNOWN")),
+        "missed": st.booleans(),
+        "completeness": st.sampled_from(("complete", "repaired", "truncated")),
+        "has_recording": st.booleans(),
+        "min_talk": st.sampled_from((0.0, 30.0, 550.0, 600.0, 601.0)),
+        "max_talk": st.sampled_from((0.0, 30.0, 599.0, 900.0)),
+        "extension": st.sampled_from((*EXTENSIONS, "999")),
+        "number": st.sampled_from(("20", "2012345", "+3617000001", "201", "0")),
+    },
+)
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    asked=FILTERS,
+    sort=st.sampled_from(("-started_at", "started_at", "changed_at")),
+    own=st.sampled_from((None, ("201",), ("202", "203"), ())),
+    most_numbers=st.sampled_from((0, 400)),
+)
+async def test_pages_hold_what_the_filters_say_in_order_and_once(
+    history: Desk,
+    asked: dict[str, Any],
+    sort: str,
+    own: tuple[str, ...] | None,
+    most_numbers: int,
+) -> None:
+    whole = await everything(history)
+    parts: dict[str, list[str]] = {}
+    for row in await history.db.fetch("select call, extension from call_extensions"):
+        parts.setdefault(str(row["call"]), []).append(row["extension"])
+    expected = [
+        c
+        for c in whole
+        if all(TESTS[name](value, c, parts) for name, value in asked.items())
+        and (own is None or set(own) & set(parts.get(str(c.id), [])))
+    ]
+    at = "changed_at" if sort == "changed_at" else "started_at"
+    expected.sort(key=lambda c: (getattr(c, at), c.id), reverse=sort == "-started_at")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calls_service, "MOST_NUMBERS", most_numbers)
+        try:
+            found = await all_pages(history, CallScope(history.account_id, own), asked, sort)
+        except CallctlError as error:
+            assert error.code == "invalid_field"  # noqa: PT017 - a reversed range, refused
+            return
+    assert [c.id for c in found] == [c.id for c in expected], (asked, sort, own)
+
+
+async def everything(desk: Desk) -> list[CallSummary]:
+    page = await desk.service.list_calls(CallScope(desk.account_id), CallFilters(limit=500))
+    assert page.next is None
+    return page.items
+
+
+async def all_pages(
+    desk: Desk, scope: CallScope, asked: dict[str, Any], sort: str
+) -> list[CallSummary]:
+    found: list[CallSummary] = []
+    cursor = None
+    while True:
+        filters = CallFilters(**asked, sort=sort, limit=70, cursor=cursor)  # type: ignore[arg-type]
+        page = await desk.service.list_calls(scope, filters)
+        found += page.items
+        if page.next is None:
+            return found
+        cursor = page.next
+
+
+@pytest.mark.parametrize(
+    ("asked", "source"),
+    [
+        ({}, Source.EVERYTHING),
+        ({"direction": "internal"}, Source.OUTCOME),
+        ({"disposition": "UNKNOWN", "missed": True}, Source.EVERYTHING),
+        ({"disposition": "ANSWERED", "min_talk": 3600.0}, Source.EVERYTHING),
+        ({"disposition": "ANSWERED", "min_talk": 10.0}, Source.OUTCOME),
+        ({"extension": "201", "disposition": "BUSY"}, Source.EXTENSION),
+        ({"extension": "201", "sort": "changed_at"}, Source.EVERYTHING),
+    ],
+)
+def test_the_source_is_where_the_rarest_stands_together(
+    asked: dict[str, Any], source: Source
+) -> None:
+    none = calls_service._Number()
+    assert choose_source(CallScope(1), CallFilters(**asked), none) is source
+
+
+@pytest.mark.parametrize("own", [("201",), ("201", "202")])
+def test_a_scope_of_extensions_is_read_from_their_own_index(own: tuple[str, ...]) -> None:
+    none = calls_service._Number()
+    assert choose_source(CallScope(1, own), CallFilters(), none) is Source.EXTENSION
