@@ -12,7 +12,7 @@ import msgspec
 from callctl.core.errors import CallctlError
 from callctl.telemetry.metrics import DATABASE_ERRORS
 
-_SERVER_SETTINGS = {
+SERVER_SETTINGS = {
     "application_name": "callctl",
     "timezone": "UTC",
     # Short queries: compiling them costs more than running them.
@@ -36,6 +36,8 @@ _GONE = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InvalidCatalogNameError,
+    # A connection that the server has said good-bye to, handed out before its end was read.
+    asyncpg.InternalClientError,
 )
 
 
@@ -60,7 +62,7 @@ class Database:
             timeout=_CONNECT_SECONDS,
             command_timeout=_STATEMENT_SECONDS,
             max_inactive_connection_lifetime=300,
-            server_settings=_SERVER_SETTINGS,
+            server_settings=SERVER_SETTINGS,
             init=_init_connection,
         )
         return cls(pool)

@@ -2,7 +2,7 @@
 
 import io
 import wave
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import cos, pi
 from typing import Any
@@ -33,11 +33,15 @@ class Seen:
 
 
 def differences(
-    record: dict[str, Any], seen: Seen, *, tolerance: float = TOLERANCE_SECONDS
+    record: dict[str, Any],
+    seen: Seen,
+    *,
+    tolerance: float = TOLERANCE_SECONDS,
+    completeness: Collection[str] = ("complete",),
 ) -> list[str]:
     """What is wrong in `record` (``GET /api/v1/calls/{id}``), in words; empty when nothing is.
 
-    Times may differ by `tolerance` seconds.
+    Times may differ by `tolerance` seconds; `completeness` is what the record may say of itself.
     """
     call = record["call"]
     found: list[str] = []
@@ -52,7 +56,8 @@ def differences(
     expect("disposition is ANSWERED", call["disposition"] == "ANSWERED", bool(answered))
     inside = [name for name in answered if name.isdecimal()]
     expect("answered by", call["answered_by"], inside[0] if inside else None)
-    expect("completeness", call["completeness"], "complete")
+    if call["completeness"] not in completeness:
+        expect("completeness", call["completeness"], " or ".join(sorted(completeness)))
     found += _time_differences(call, seen.caller, tolerance)
     return found
 

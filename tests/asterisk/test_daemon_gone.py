@@ -19,7 +19,8 @@ DID = "+3617000002"
 
 @asynccontextmanager
 async def daemon_instead(switch: Switch, behaviour: str) -> AsyncIterator[None]:
-    """Another process in the daemon's place: `dead` (refuses), `hung`, `closes`, `garbage`."""
+    """Another process in the daemon's place: `dead` (refuses), `hung`, `closes`, `garbage`, `torn`
+    (dies in the middle of its answer)."""
     port = switch.agi.port
     await switch.agi.stop()
     server: asyncio.Server | None = None
@@ -32,6 +33,12 @@ async def daemon_instead(switch: Switch, behaviour: str) -> AsyncIterator[None]:
         elif behaviour == "garbage":
             writer.write(b'SET VARIABLE CALLCTL_PLAN "2|not a plan"\n')
             await reader.readuntil(b"200 result")
+            writer.close()
+        elif behaviour == "torn":
+            # Asterisk obeys it, although the line has no end.
+            await reader.readuntil(b"\n\n")
+            writer.write(b'SET VARIABLE CALLCTL_PLAN "1|p|1|inbound||did|||||!ring|1|0|105|105"')
+            await writer.drain()
             writer.close()
 
     try:
@@ -48,7 +55,7 @@ async def daemon_instead(switch: Switch, behaviour: str) -> AsyncIterator[None]:
         await switch.agi.start()
 
 
-@pytest.mark.parametrize("behaviour", ["dead", "hung", "closes", "garbage"])
+@pytest.mark.parametrize("behaviour", ["dead", "hung", "closes", "garbage", "torn"])
 async def test_same_phones_ring_in_the_same_order_and_are_recorded(
     switch: Switch, behaviour: str
 ) -> None:
