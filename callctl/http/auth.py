@@ -1,5 +1,7 @@
 """Who asks: a bearer token for machines, a cookie session for people."""
 
+import ipaddress
+from collections.abc import Iterable
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -7,6 +9,9 @@ from aiohttp import web
 
 from callctl.core.errors import CallctlError
 from callctl.http.endpoint import Actor
+from callctl.telemetry.log import get_logger
+
+log = get_logger("callctl.access")
 
 _COOKIE = "callctl_session"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -25,10 +30,14 @@ class Authenticator(Protocol):
 
 
 class Origin:
-    """Our own address as browsers see it: what cookies and the same-origin check go by."""
+    """Our own address as browsers see it: what cookies and the same-origin check go by.
 
-    def __init__(self, public_url: str | None = None) -> None:
+    `proxies` are networks whose word is taken for whom they speak for (X-Forwarded-For).
+    """
+
+    def __init__(self, public_url: str | None = None, proxies: Iterable[str] = ()) -> None:
         self._public = urlsplit(public_url) if public_url else None
+        self._proxies = tuple(ipaddress.ip_network(proxy) for proxy in proxies)
 
     @property
     def is_secure(self) -> bool:
@@ -60,6 +69,28 @@ class Origin:
         response.del_cookie(
             self.cookie, path="/", httponly=True, samesite="Lax", secure=self.is_secure
         )
+
+    def address_of(self, request: web.Request) -> str:
+        """The client's address: the nearest one that is no proxy of ours. Empty where unknown."""
+        address = request.remote or ""
+        if not self._is_proxy(address):
+            return address
+        named = ",".join(request.headers.getall("X-Forwarded-For", ()))
+        for text in reversed(named.split(",")):
+            try:
+                address = str(ipaddress.ip_address(text.strip()))
+            except ValueError:
+                break  # What stands further left, a stranger may have written.
+            if not self._is_proxy(address):
+                break
+        return address
+
+    def _is_proxy(self, address: str) -> bool:
+        if not self._proxies or not address:
+            return False
+        peer = ipaddress.ip_address(address.partition("%")[0])
+        peer = getattr(peer, "ipv4_mapped", None) or peer
+        return any(peer in network for network in self._proxies)
 
     def require_same_origin(self, request: web.Request, *, browser: bool) -> None:
         """Refuse a changing request that a page of another site made.
@@ -106,6 +137,7 @@ async def identify(
         if kind.lower() == "bearer" and 0 < len(token) <= _MAX_SECRET_CHARS and token.isascii():
             actor = await authenticator.by_token(token)
         if actor is None:
+            log.warning("token_refused", address=origin.address_of(request))
             raise CallctlError("unauthenticated", "the token is unknown, expired or revoked")
         return actor
     session = origin.session_of(request)

@@ -5,6 +5,7 @@ import re
 import types
 import typing
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -51,9 +52,11 @@ def decode_query(endpoint: Endpoint, query: "Mapping[str, str]") -> Any:
         return None
     _refuse_nul(values, "query")
     try:
-        return msgspec.convert(values, declared, strict=False)
+        query_values = msgspec.convert(values, declared, strict=False)
     except msgspec.ValidationError as error:
         raise field_error(error, "query") from None
+    _refuse_far_times(query_values, "query")
+    return query_values
 
 
 async def decode_body(endpoint: Endpoint, request: web.Request) -> Any:
@@ -72,11 +75,14 @@ async def decode_body(endpoint: Endpoint, request: web.Request) -> Any:
     try:
         if b"\\u0000" in raw:
             _refuse_nul(msgspec.json.decode(raw), "body")
-        return msgspec.json.decode(raw, type=endpoint.body)
+        body = msgspec.json.decode(raw, type=endpoint.body)
     except msgspec.ValidationError as error:
         raise field_error(error, "body") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CallctlError("malformed_request", f"the body is not JSON: {error}") from None
+    if _has_times(endpoint.body):
+        _refuse_far_times(body, "body")
+    return body
 
 
 async def read_body(request: web.Request, limit: int) -> bytes:
@@ -130,6 +136,29 @@ def _refuse_nul(value: Any, place: str) -> None:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             _refuse_nul(item, f"{place}[{index}]")
+
+
+def _refuse_far_times(value: Any, place: str) -> None:
+    """A time can be written, by its offset, that lies before the year 1 or after 9999 in UTC."""
+    if isinstance(value, datetime):
+        try:
+            value.astimezone(UTC)
+        except OverflowError:
+            raise CallctlError(
+                "invalid_field", "lies outside the years 1 to 9999 in UTC", field=place
+            ) from None
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            _refuse_far_times(getattr(value, name), f"{place}.{name}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _refuse_far_times(item, f"{place}[{index}]")
+
+
+@cache
+def _has_times(declared: type[msgspec.Struct]) -> bool:
+    """Whether there is a time anywhere in it: large documents without one need no second look."""
+    return b'"date-time"' in msgspec.json.encode(msgspec.json.schema(declared))
 
 
 @cache

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 import structlog
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
 
 from callctl.core.errors import CallctlError
 from callctl.http.auth import ACTOR, Authenticator, Origin, identify, require_scope
+from callctl.http.connections import Connection, Connections, HttpLimits
 from callctl.http.decode import decode_body, decode_path, decode_query
 from callctl.http.endpoint import NOBODY, ApiCall, Endpoint
 from callctl.http.health import ReadinessCheck, health_endpoints
@@ -25,6 +25,8 @@ log = get_logger("callctl.http")
 
 ErrorPage = Callable[[web.Request, CallctlError], Awaitable[web.Response]]
 """How the console shows an error to a person."""
+
+_BACKLOG = 1024
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 _REQUEST_ID_KEY = web.RequestKey("request_id", str)
@@ -240,12 +242,14 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
         response.headers.setdefault("Cache-Control", "no-cache")
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
+    # Not which version of what: aiohttp has said so by now.
+    response.headers["Server"] = "callctl"
     request_id = request.get(_REQUEST_ID_KEY)
     if request_id is not None:
         response.headers["X-Request-Id"] = request_id
 
 
-class _Protocol(RequestHandler):
+class _Protocol(Connection):
     """Answers what is not even HTTP in the same shape as everything else."""
 
     __slots__ = ()
@@ -266,7 +270,7 @@ class _Protocol(RequestHandler):
         else:
             error = CallctlError("malformed_request", "this is not a valid HTTP request")
         response = error_response(error)
-        response.headers.update(_HEADERS)
+        response.headers.update(_HEADERS | {"Server": "callctl"})
         response.force_close()
         return response
 
@@ -274,8 +278,9 @@ class _Protocol(RequestHandler):
 class HttpServer:
     """A listening application."""
 
-    def __init__(self, app: web.Application) -> None:
+    def __init__(self, app: web.Application, limits: HttpLimits | None = None) -> None:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0)
+        self.connections = Connections(limits or HttpLimits())
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> int:
@@ -286,11 +291,15 @@ class HttpServer:
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                lambda: _Protocol(manager, loop=loop), host, port
+                lambda: _Protocol(manager, loop=loop, connections=self.connections),
+                host,
+                port,
+                backlog=_BACKLOG,
             )
         except OSError:
             await self._runner.cleanup()
             raise
+        self.connections.start()
         bound: int = self._server.sockets[0].getsockname()[1]
         return bound
 
@@ -299,4 +308,5 @@ class HttpServer:
         if self._server is not None:
             self._server.close()
             self._server = None
+        self.connections.stop()
         await self._runner.cleanup()

@@ -36,10 +36,11 @@ class RawSip:
         secret: str | None = None,
         sender: str | None = None,
         body: str = "",
+        call_id: str | None = None,
     ) -> tuple[int, str]:
         """One request, answered finally: (code, whole answer). Logs in with `secret` if asked."""
         serial = next(_serial)
-        tag, call_id = f"raw{serial}", f"raw-{serial}@{self.address}"
+        tag, call_id = f"raw{serial}", call_id or f"raw-{serial}@{self.address}"
         proof: list[str] = []
         for cseq in (1, 2):
             code, answer = await self._exchange(

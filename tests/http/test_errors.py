@@ -34,6 +34,25 @@ PRODUCERS = [
         401,
         "unauthenticated",
     ),
+    (
+        "a time that no clock shows",
+        "GET",
+        f"{ECHO}?since=9999-12-31T23:59:59-23:59",
+        {},
+        422,
+        "invalid_field",
+    ),
+    (
+        "such a time in a body",
+        "POST",
+        "/api/v1/tokens",
+        {
+            "json": {"name": "x", "scopes": [], "expires_at": "9999-12-31T23:59:59-23:59"},
+            "headers": JSON,
+        },
+        422,
+        "invalid_field",
+    ),
     ("not JSON", "POST", ECHO, {"data": b"{", "headers": JSON}, 400, "malformed_request"),
     ("empty body", "POST", ECHO, {"data": b"", "headers": JSON}, 400, "malformed_request"),
     (

@@ -379,7 +379,7 @@ async def test_bad_peer_is_dropped_with_a_counted_reason_and_tried_again(
     timing = AmiTiming(
         connect=0.1, ping_every=0.02, ping_timeout=0.05, backoff_first=0.01, backoff_most=0.02
     )
-    limits = AmiLimits(line=100_000, message=300_000, list_messages=500)
+    limits = AmiLimits(line=100_000, message=300_000, list_messages=100)
     connections = 0
     again = asyncio.Event()
 
@@ -398,6 +398,31 @@ async def test_bad_peer_is_dropped_with_a_counted_reason_and_tried_again(
         await counts.wait_for("ami_lost", reason)
         await asyncio.wait_for(again.wait(), 5)
         await client.stop()
+
+
+async def test_reload_that_takes_longer_than_a_dead_peer_is_waited_for(counts: Counts) -> None:
+    timing = AmiTiming(action=0.05, ping_every=0.02, ping_timeout=0.05)
+    asked: list[str] = []
+
+    async def asterisk(peer: AmiPeer) -> None:
+        await peer.log_in()
+        while len(asked) < 2:
+            action = await peer.action()
+            if action["Action"] == "Reload":
+                asked.append(action["Module"])
+                # Busy with it: Asterisk answers nothing else on this connection.
+                await asyncio.sleep(0.3)
+            peer.answer(action)
+        await peer.action()
+
+    async with ami_peer(asterisk) as port:
+        client = AmiClient(HOST, port, "callctl", "secret", timing=timing, count=counts)
+        await client.start()
+        await client.wait_for_state(True, 5)
+        await client.reload(["res_pjsip.so", "pbx_config.so"])
+        assert client.state.connected
+        await client.stop()
+    assert asked == ["res_pjsip.so", "pbx_config.so"]
 
 
 async def test_slow_consumer_loses_events_alone_and_it_is_counted(counts: Counts) -> None:

@@ -5,16 +5,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agi.route import route_verb
+from agi.route import PLAN_END, route_verb
 from callctl.asterisk.fastagi import (
+    LEAST_ENVIRONMENT_BYTES,
     AgiCall,
     AgiRefused,
     SetVariable,
     Verb,
     encode_set_variable,
+    least_missing,
     parse_call,
     parse_environment,
 )
@@ -23,7 +26,7 @@ from callctl.telemetry.metrics import REGISTRY
 from tests.wire.peers import HOST, environment
 
 PLAN = "1|p|1|inbound|x|did:x||||!ring|20|0|101|101"
-COMMAND = f'SET VARIABLE CALLCTL_PLAN "{PLAN}"\n'.encode()
+COMMAND = f'SET VARIABLE CALLCTL_PLAN "{PLAN}{PLAN_END}"\n'.encode()
 
 
 def read(**changes: str | None) -> AgiCall:
@@ -311,27 +314,70 @@ async def test_client_that_stalls_is_told_failure_and_then_dropped(start: bytes)
     await server.stop()
 
 
-async def test_sessions_past_the_limit_get_failure_and_others_go_on() -> None:
+async def test_oldest_session_makes_room_for_the_newest() -> None:
+    """Those that hold a door open are pushed out by those who come to ask."""
     server = FastAgiServer(
         HOST, 0, {"route": route_verb(lambda call: PLAN)}, limits=AgiLimits(sessions=3)
     )
     await server.start()
-    inside = [await Client.to(server) for _ in range(3)]
-    for client in inside:
+    before = count("evicted")
+    holders = [await Client.to(server) for _ in range(3)]
+    for client in holders:
         client.writer.write(environment()[:10])
-    outside = [await Client.to(server) for _ in range(3)]
-    for client in outside:
-        assert await client.line() == b"failure\n"
-    # Past twice the limit there is not even a word.
-    beyond = await Client.to(server)
-    assert await beyond.line() in (b"", b"failure\n")
-    await beyond.closed()
-    for client in inside:
-        client.writer.write(environment()[10:])
+    asking = [await Client.to(server) for _ in range(3)]
+    for client in asking:
+        client.writer.write(environment())
         assert await client.line() == COMMAND
-    for client in [*inside, *outside]:
-        client.writer.close()
+    for client in holders:
+        assert await client.line() == b"failure\n"
+        await client.closed()
+    assert count("evicted") == before + 3
+    assert server.open_sessions == 3
+    for client in asking:
+        client.writer.write(b"200 result=1\n")
+        await client.closed()
     await server.stop()
+
+
+async def test_session_that_has_its_plan_keeps_it_when_it_makes_room() -> None:
+    server = FastAgiServer(
+        HOST, 0, {"route": route_verb(lambda call: PLAN)}, limits=AgiLimits(sessions=1)
+    )
+    await server.start()
+    first = await Client.to(server)
+    first.writer.write(environment())
+    assert await first.line() == COMMAND
+    second = await Client.to(server)
+    await first.closed()
+    second.writer.close()
+    await server.stop()
+
+
+async def test_crowd_that_is_refused_is_counted_and_not_written_down_one_by_one() -> None:
+    server = FastAgiServer(
+        HOST,
+        0,
+        {"route": route_verb(lambda call: PLAN)},
+        limits=AgiLimits(log_lines=3, sweep_every=0.01),
+    )
+    before = count("refused")
+    with structlog.testing.capture_logs() as lines:
+        await server.start()
+        for _ in range(40):
+            client = await Client.to(server)
+            client.writer.write(b"nonsense" * 50 + b"\n\n")
+            assert await client.line() == b"failure\n"
+            client.writer.close()
+        async with asyncio.timeout(5):
+            while not any(line["event"] == "agi_refused_more" for line in lines):
+                await asyncio.sleep(0.05)
+        await server.stop()
+    assert count("refused") == before + 40
+    single = [line for line in lines if line["event"] == "agi_refused"]
+    more = [line["reasons"] for line in lines if line["event"] == "agi_refused_more"]
+    # A second's worth at each end of the run, at most.
+    assert 3 <= len(single) <= 9
+    assert sum(reasons["bad_line"] for reasons in more) + len(single) == 40
 
 
 async def test_stranger_gets_nothing() -> None:
@@ -379,3 +425,19 @@ async def test_stop_does_not_wait_for_ever() -> None:
     await client.writer.drain()
     await asyncio.wait_for(server.stop(), 5)
     client.writer.close()
+
+
+# -- not being woken for every line ----------------------------------------------------------------
+
+
+def test_no_part_of_an_environment_waits_for_more_than_its_rest() -> None:
+    whole = environment(agi_arg_1=None)
+    assert len(whole) >= LEAST_ENVIRONMENT_BYTES
+    for length in range(len(whole)):
+        assert 1 <= least_missing(whole[:length]) <= len(whole) - length
+
+
+def test_lines_in_any_order_still_wait_for_one_byte_at_least() -> None:
+    assert least_missing(b"") == 1
+    assert least_missing(b"agi_threadid: 1\nagi_arg_1: 2") == 1
+    assert least_missing(b"nonsense") == 1

@@ -55,7 +55,7 @@ async def test_hazard_1_connect_and_close_does_not_hang_the_loop() -> None:
         writer.close()
     reader, writer = await asyncio.open_connection(HOST, server.port)
     writer.write(environment())
-    assert await asyncio.wait_for(reader.readline(), 2) == b'SET VARIABLE CALLCTL_PLAN "PLAN"\n'
+    assert await asyncio.wait_for(reader.readline(), 2) == b'SET VARIABLE CALLCTL_PLAN "PLAN!."\n'
     writer.close()
     await server.stop()
 

@@ -93,7 +93,7 @@ class _AccessApi:
 
     async def sign_in(self, call: ApiCall) -> web.Response:
         self._origin.require_same_origin(call.raw, browser=False)
-        opened = await self._service.sign_in(call.body, call.raw.remote or "")
+        opened = await self._service.sign_in(call.body, self._origin.address_of(call.raw))
         response = web.Response(
             body=json.encode(opened.view), status=201, content_type="application/json"
         )

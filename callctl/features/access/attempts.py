@@ -1,5 +1,6 @@
 """A limit on failed sign-ins, in memory."""
 
+import ipaddress
 import math
 from collections import OrderedDict
 from collections.abc import Callable
@@ -7,6 +8,17 @@ from collections.abc import Callable
 _FREE = 5
 _REFILL_SECONDS = 30.0
 _MAX_KEYS = 10_000
+
+
+def neighbourhood(address: str) -> str:
+    """What counts as one place: an IPv4 address, or the /64 that one household is given."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return address
+    return str(found.ipv4_mapped or ipaddress.IPv6Network((found, 64), strict=False))
 
 
 class AttemptLimiter:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from callctl.core.errors import CallctlError
 from callctl.core.permissions import ALL_SCOPES, Role, scopes_of_role
 from callctl.features.access import secrets, store
-from callctl.features.access.attempts import AttemptLimiter
+from callctl.features.access.attempts import AttemptLimiter, neighbourhood
 from callctl.features.access.model import (
     AccountView,
     Bootstrap,
@@ -70,9 +70,11 @@ class AccessService:
         Raises CallctlError: `wrong_credentials`, `too_many_attempts`.
         """
         # Not by the login alone: anyone could lock its owner out.
-        keys = (address, f"{address} {credentials.login}")
+        place = neighbourhood(address)
+        keys = (place, f"{place} {credentials.login}")
         wait = self._attempts.seconds_to_wait(*keys)
         if wait:
+            log.warning("sign_in_throttled", login=credentials.login, address=address)
             raise CallctlError(
                 "too_many_attempts", f"wait {wait} seconds", detail={"retry_seconds": wait}
             )

@@ -1,6 +1,7 @@
 """Recordings: finished files put into their place, found, and served (R001-20)."""
 
 import asyncio
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,9 @@ log = get_logger("recordings")
 POLL_SECONDS = 0.5
 MISSING_AFTER = timedelta(seconds=60)
 """MixMonitor closes its file within moments of the call's end; after this it will not come."""
+
+_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,199}", re.ASCII)
+"""What the dialplan names its recordings (dialplan/40-attempt.conf)."""
 
 PENDING = """
 select r.id, r.file, r.started_at, c.ended_at
@@ -82,10 +86,14 @@ class RecordingService:
         return done
 
     async def _finish(self, row: Any) -> bool:
+        if not _NAME.fullmatch(row["file"]):
+            return await self._missing(row, "a name that is none of callctl's")
         raw = self._places.spool / row["file"]
         target = self._places.root / relative_path(row["file"], row["started_at"])
-        if not inside(self._places.spool, raw) or not inside(self._places.root, target):
-            return await self._missing(row, "a name that leaves its directory")
+        if raw.is_symlink():
+            return await self._missing(row, "a link, which Asterisk does not make")
+        if not inside(self._places.root, target):
+            return await self._missing(row, "a place outside the recordings' root")
         if not raw.exists() and not target.exists():
             if datetime.now(UTC) - row["ended_at"] < MISSING_AFTER:
                 return False
@@ -134,9 +142,15 @@ def relative_path(file: str, started_at: datetime) -> Path:
 
 def is_file_inside(root: Path, path: Path) -> bool:
     """A file that is there, and under `root`."""
-    return inside(root, path) and path.is_file()
+    try:
+        return inside(root, path) and path.is_file()
+    except OSError:
+        return False
 
 
 def inside(root: Path, path: Path) -> bool:
-    """Whether `path` stays under `root`, symbolic links followed."""
-    return path.resolve().is_relative_to(root.resolve())
+    """Whether `path` stays under `root`, symbolic links followed; a ring of them does not."""
+    try:
+        return path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError, ValueError):
+        return False

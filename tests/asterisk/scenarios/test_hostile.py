@@ -44,6 +44,19 @@ CALLS = {
     "forged AGI lines": Hostile({"user": ALICE + "%0aagi_arg_1%3a%20102%0aagi_extension%3a%20102"}),
     "expression in the number": Hostile({"user": "%24%7BSHELL(touch%20{evil})%7D"}),
     "500 digits": Hostile({"user": "9" * 500}),
+    "HTML in the name": Hostile({"display": "<script>hostile()</script><img src=x onerror=a()>"}),
+    "HTML in the number": Hostile({"user": ALICE + "%3cscript%3ehostile()%3c%2fscript%3e"}),
+    "SQL in the name": Hostile({"display": "'); drop table calls; --"}),
+    "SQL in the number": Hostile({"user": ALICE + "%27%29%3bdrop%20table%20calls%3b--"}),
+    "formula in the name": Hostile({"display": "=HYPERLINK(1) @SUM(1) +1 -1 | cmd"}),
+    "formula in the number": Hostile({"user": "=1%2b1"}),
+    "header in the name": Hostile({"display": "x%0d%0aSet-Cookie: a=b; filename=y.wav"}),
+    "NUL in the number": Hostile({"user": ALICE + "%00" + ALICE}),
+    "bytes in the number": Hostile({"user": "%ff%fe" + ALICE}),
+    "terminal commands in the number": Hostile({"user": ALICE + "%1b%5b2J%07%08"}),
+    "a journal row in the name": Hostile(
+        {"display": '\\",\\"x\\"\\n1700000000,\\"CHAN_END\\",\\"1700000000.000001\\",\\"'}
+    ),
     "no number": Hostile({"user": ""}),
     "brackets": Hostile({"user": "+44(7700)900-101"}),
     "plus signs": Hostile({"user": "+++"}),
@@ -79,3 +92,13 @@ async def test_caller_s_words_are_data(office: Office, api: Api, name: str) -> N
     assert not evil.exists()
     rows = await api.get_bytes(f"/api/v1/calls/{call['id']}/journal")
     assert rows.count(b'"CHAN_END"') >= 1
+    for path in ("/calls", f"/calls/{call['id']}"):
+        async with api.request("GET", path, headers={"Accept": "text/html"}) as response:
+            page = await response.text()
+            assert response.status == 200
+        assert "Set-Cookie" not in response.headers
+        assert "hostile()" not in page or "&lt;" in page
+        assert "<script>hostile" not in page
+        assert "<img src=x" not in page
+        assert "\x1b" not in page
+        assert "\0" not in page
