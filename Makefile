@@ -2,12 +2,15 @@
 
 PYTEST_ARGS ?=
 
-.PHONY: help demo test check bench lock clean image
+.PHONY: help demo test check fuzz bench lock clean image faults
 
 help:
 	@echo "make demo         a whole call centre on this machine, with real SIP calls (ONCE=1: end after them)"
 	@echo "make test         check and the whole test suite, against a real Asterisk and PostgreSQL"
 	@echo "make check        lint, types, import contracts"
+	@echo "make fuzz         made-up input for FUZZ_SECONDS (600); FUZZ_SEED finds a failure again"
+	@echo "make bench        ours beside yardsticks, in one run; writes docs/benchmarks.md (BENCH_ARGS=--quick)"
+	@echo "make faults       breaks everything under real calls; writes docs/faults.md (FAULTS='clock journal')"
 	@echo "make image        build the container images (docker or buildah)"
 	@echo "make clean        remove what the targets above have made, the demo's data included"
 
@@ -22,6 +25,16 @@ check: .venv/.ready
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
+
+# In `make test` its short form.
+fuzz: .venv/.ready
+	@.venv/bin/python -m tests.fuzz $(PYTEST_ARGS)
+
+bench: .venv/.ready
+	@.venv/bin/python -m bench $(BENCH_ARGS)
+
+faults: .venv/.ready
+	@.venv/bin/python -m tests.faults $(FAULTS)
 
 # The stamp is as new as what it was made from.
 .venv/.ready: requirements.lock pyproject.toml scripts/prepare

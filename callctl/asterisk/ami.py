@@ -41,10 +41,15 @@ Counter = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class AmiTiming:
-    """Seconds. A peer is dead when a ping is not answered within `ping_timeout`."""
+    """Seconds. A peer is dead when a ping is not answered within `ping_timeout`.
+
+    Asterisk answers nothing else on a connection while it reloads for it, and a dialplan of tens of
+    megabytes takes it a minute: meanwhile `reload` is the limit.
+    """
 
     connect: float = 5.0
     action: float = 10.0
+    reload: float = 300.0
     ping_every: float = 10.0
     ping_timeout: float = 5.0
     backoff_first: float = 0.5
@@ -107,6 +112,7 @@ class AmiClient:
         self._session: AmiSession | None = None
         self._events_of_session = 0
         self._boot_known = False
+        self._reloads = 0
         self._state = AmiState(False, clock(), "not started")
         self._state_changed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
@@ -167,10 +173,14 @@ class AmiClient:
 
     async def reload(self, modules: Iterable[str]) -> None:
         """Reload each module (``res_pjsip.so``, ``pbx_config.so``). Raises AmiRefused."""
-        for module in modules:
-            response = await self.action("Reload", Module=module)
-            if not response.success:
-                raise AmiRefused(f"reload {module}", response)
+        self._reloads += 1
+        try:
+            for module in modules:
+                response = await self.action("Reload", within=self._timing.reload, Module=module)
+                if not response.success:
+                    raise AmiRefused(f"reload {module}", response)
+        finally:
+            self._reloads -= 1
 
     async def originate(
         self,
@@ -221,7 +231,10 @@ class AmiClient:
 
     @property
     def device_states(self) -> Mapping[str, str]:
-        """Device ("PJSIP/101") to state ("NOT_INUSE", "RINGING", …); empty when not connected."""
+        """Device ("PJSIP/101") to state ("NOT_INUSE", "RINGING", …); empty when not connected.
+
+        As of the login, and from then on as far as manager.conf lets DeviceStateChange through.
+        """
         return self._devices.states
 
     # -- the connection -----------------------------------------------------------------------
@@ -303,6 +316,8 @@ class AmiClient:
             done, _ = await asyncio.wait((session.lost,), timeout=self._timing.ping_every)
             if done:
                 return session.lost.result()
+            if self._reloads:
+                continue
             try:
                 await self._request("Ping", {}, self._timing.ping_timeout)
             except AmiTimeout:

@@ -105,7 +105,8 @@ class AmiReply:
 
 @dataclass(frozen=True, slots=True)
 class AmiResponse:
-    """What an action came to. `output`: a command's lines. `events`: a list's entries."""
+    """What an action came to. `output`: a command's lines. `events`: a list's entries, and
+    `listed` how many of them Asterisk says that it sent: more, where some were refused."""
 
     success: bool
     message: str
@@ -113,6 +114,7 @@ class AmiResponse:
     output: tuple[str, ...] = ()
     events: tuple[AmiEvent, ...] = ()
     action_id: str = ""
+    listed: int | None = None
 
 
 class AmiRefused(AmiError):

@@ -72,13 +72,14 @@ class SafeAction(Action):  # type: ignore[misc]
     def take_entry(self, event: AmiEvent) -> None:
         """One entry of the list, or its end. Raises AmiProtocolError ``list_too_long``."""
         if event.get("EventList").lower() in ("complete", "cancelled"):
-            self._finish()
+            listed = event.get("ListItems")
+            self._finish(int(listed) if listed.isdecimal() and len(listed) < 10 else None)
             return
         self._events.append(event)
         if len(self._events) > self._room:
             raise AmiProtocolError("list_too_long")
 
-    def _finish(self) -> None:
+    def _finish(self, listed: int | None = None) -> None:
         reply = self._reply
         assert reply is not None
         if not self.future.done():
@@ -90,6 +91,7 @@ class SafeAction(Action):  # type: ignore[misc]
                     output=reply.output,
                     events=tuple(self._events),
                     action_id=self.action_id_text,
+                    listed=listed,
                 )
             )
 
@@ -101,6 +103,7 @@ class AmiSession(AMIProtocol):  # type: ignore[misc]
         self._owner = owner
         self._limits = limits
         self._framer = Framer(limits)
+        self._unread = b""
         self.closed = True
         self.greeted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -126,6 +129,24 @@ class AmiSession(AMIProtocol):  # type: ignore[misc]
         return future
 
     def data_received(self, data: bytes) -> None:
+        """Read it in slices, one for each turn of the loop: a flood holds up nothing else."""
+        waiting = bool(self._unread)
+        self._unread += data
+        if not waiting:
+            self._read_slice()
+
+    def _read_slice(self) -> None:
+        data, self._unread = self._unread[:_SLICE_BYTES], self._unread[_SLICE_BYTES:]
+        self._read(data)
+        if self.closed:
+            self._unread = b""
+        elif self._unread:
+            self.transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._read_slice)
+        else:
+            self.transport.resume_reading()
+
+    def _read(self, data: bytes) -> None:
         if self.closed:
             return
         try:
@@ -161,6 +182,9 @@ class AmiSession(AMIProtocol):  # type: ignore[misc]
         self._lose(reason)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        # What it said before it went.
+        rest, self._unread = self._unread, b""
+        self._read(rest)
         self.close()
         self._lose("reset" if exc else "closed_by_peer")
 
@@ -181,5 +205,7 @@ class AmiSession(AMIProtocol):  # type: ignore[misc]
         if not self.greeted.done():
             self.greeted.cancel()
 
+
+_SLICE_BYTES = 16 * 1024
 
 _UNKNOWN = "the connection was lost before the response; whether it was done is unknown"

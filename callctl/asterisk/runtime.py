@@ -133,7 +133,7 @@ class AsteriskInstance:
         """Asterisk's own process, None while it does not run."""
         if self._process is None or self._process.returncode is not None:
             return None
-        return _descendants(self._process.pid)[0]
+        return descendants(self._process.pid)[0]
 
     def write_configuration(self) -> None:
         """Directories, configuration, certificate and hold music. What is there is kept."""
@@ -287,16 +287,16 @@ def free_port(address: str) -> int:
         return port
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
     """`pid` and all below it, deepest first."""
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
         children = []
-    return [p for child in children for p in _descendants(int(child))] + [pid]
+    return [p for child in children for p in descendants(int(child))] + [pid]
 
 
 def _kill_tree(pid: int) -> None:
-    for each in _descendants(pid):
+    for each in descendants(pid):
         with contextlib.suppress(ProcessLookupError):
             os.kill(each, signal.SIGKILL)

@@ -2,6 +2,9 @@
 
 import argparse
 import asyncio
+import gc
+import os
+import resource
 import signal
 from typing import Any
 
@@ -27,6 +30,10 @@ from callctl.db.embedded import EmbeddedPostgresError
 from callctl.db.migrate import MigrationError
 from callctl.telemetry.log import configure_logging
 
+_DESCRIPTORS = 16_384
+_UMASK = 0o027
+"""Recordings and the like are for callctl and its group; whoever is stricter stays so."""
+
 
 def add_commands(commands: Any) -> None:
     run = commands.add_parser(
@@ -45,6 +52,8 @@ def add_commands(commands: Any) -> None:
 def run_daemon(_: argparse.Namespace) -> int:
     settings = settings_of_process()
     configure_logging(settings.log_level, settings.log_format)
+    _take_descriptors()
+    os.umask(os.umask(_UMASK) | _UMASK)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings))
@@ -57,14 +66,27 @@ def run_daemon(_: argparse.Namespace) -> int:
     return EXIT_OK
 
 
+def _take_descriptors() -> None:
+    """As many open files as we are allowed: a crowd at a door must not use up those of the rest."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 async def _serve(settings: Settings) -> None:
     """The one owner of SIGTERM and SIGINT: both end the daemon in good order."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with open_daemon(settings):
+    async with open_daemon(settings) as daemon:
+        ready = asyncio.create_task(daemon.ready.wait(), name="ready")
+        # What is there once all is loaded stays: to search it for garbage again and again would
+        # hold up calls for as long as it takes to look at every object of the routing.
+        ready.add_done_callback(lambda _: gc.freeze())
         await stop.wait()
+        ready.cancel()
 
 
 def run_migrate(_: argparse.Namespace) -> int:

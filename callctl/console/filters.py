@@ -1,6 +1,6 @@
 """The form above the call history, and what it asks of the service."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
@@ -50,4 +50,11 @@ def _next_day(day: date | None) -> date | None:
 
 
 def _midnight(day: date | None, zone: ZoneInfo) -> datetime | None:
-    return None if day is None else datetime.combine(day, time.min, zone)
+    """The day's beginning; at the calendar's ends, which have none in UTC, the end itself."""
+    if day is None:
+        return None
+    try:
+        return datetime.combine(day, time.min, zone).astimezone(UTC)
+    except OverflowError:
+        end = time.min if day.year == 1 else time.max
+        return datetime.combine(day, end, UTC)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from callctl.asterisk.conf import ConfError, ConfValues, fill_in, render_asterisk_conf, write_files
+from callctl.asterisk.conf_text import last_first
 from callctl.asterisk.program import needed_modules
 from callctl.asterisk.provision import (
     modules_to_reload,
@@ -301,3 +302,16 @@ async def test_dialplan_judges_every_attempt_as_the_core_does(switch: Switch) ->
         skips = int(verdict.next is Next.SKIP_TRUNKS)
         assert said[f"VERDICT_{number}"] == f"{verdict.result} {skips}", cases[number]
     assert {v.split()[0] for v in said.values()} <= {r.value for r in AttemptResult}
+
+
+def test_extensions_of_a_generated_context_stand_in_falling_order_patterns_first() -> None:
+    lines = [
+        *("; what this is", "include => other"),
+        *("exten => 101,1,NoOp()", " same => n,Return()"),
+        *("exten => _X.,1,Return()", "exten => 102,1,Return()", "exten => 101,hint,PJSIP/101"),
+    ]
+    assert last_first(lines) == [
+        *("; what this is", "include => other"),
+        *("exten => _X.,1,Return()", "exten => 102,1,Return()"),
+        *("exten => 101,1,NoOp()", " same => n,Return()", "exten => 101,hint,PJSIP/101"),
+    ]

@@ -1,0 +1,1 @@
+"""The journal: how fast rows become records, from a file and in the live reader."""
