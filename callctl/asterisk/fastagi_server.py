@@ -21,13 +21,12 @@ from typing import cast
 
 from callctl.asterisk.fastagi import (
     FAILURE,
-    LEAST_ENVIRONMENT_BYTES,
+    FIRST_BYTES,
     MAX_ENVIRONMENT_BYTES,
     AgiRefused,
     Verb,
     encode_set_variable,
     is_done,
-    least_missing,
     parse_call,
     parse_environment,
 )
@@ -112,7 +111,7 @@ class FastAgiServer:
         )
         for listener in self._server.sockets:
             # Sessions inherit it: see AgiSession._await_more.
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, LEAST_ENVIRONMENT_BYTES)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, FIRST_BYTES)
         self.draining = False
         self._sweep()
 
@@ -219,7 +218,7 @@ class AgiSession(asyncio.Protocol):
     def __init__(self, server: FastAgiServer) -> None:
         self._server = server
         self._buffer = b""
-        self._least = LEAST_ENVIRONMENT_BYTES
+        self._least = FIRST_BYTES
         self._state = _READING
         self._uniqueid = ""
         self.began = time.monotonic()
@@ -252,7 +251,7 @@ class AgiSession(asyncio.Protocol):
         elif len(buffer) > MAX_ENVIRONMENT_BYTES:
             self._refuse("too_large")
         else:
-            self._await_more(least_missing(buffer))
+            self._await_more(1)
 
     def _await_more(self, least: int) -> None:
         """Not to be woken before `least` more bytes are there (or the other side has closed).
