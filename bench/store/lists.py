@@ -21,7 +21,7 @@ from callctl.features.calls.service import CallService
 
 NO_INDEXES = (
     "set local enable_indexscan = off; set local enable_indexonlyscan = off; "
-    "set local enable_bitmapscan = off"
+    "set local enable_bitmapscan = off; set local work_mem = '256MB'"
 )
 
 NUMBER_IDS, NUMBER_PART = 15, 20
