@@ -9,7 +9,7 @@ import pytest
 
 from agi.check import describe_plan
 from agi.ping import ping_verb
-from agi.route import route_verb
+from agi.route import PLAN_END, route_verb
 from callctl.asterisk.ami import AmiClient, AmiTiming
 from callctl.asterisk.ami_protocol import AmiEvent, AmiRefused, AmiResponse
 from callctl.asterisk.fastagi import AgiCall
@@ -195,16 +195,12 @@ async def call(
     )
 
 
-async def outcome(asterisk: AsteriskInstance, events: Events, key: str) -> str:
-    """What the dialplan wrote about the call, once the phone is free again."""
-    busy = await events.first(lambda e: e.get("Device") == "PJSIP/101" and e["State"] == "INUSE")
-    await events.first(
-        lambda e: (
-            e.get("Device") == "PJSIP/101"
-            and e["State"] == "NOT_INUSE"
-            and events.seen.index(e) > events.seen.index(busy)
-        )
-    )
+async def outcome(
+    asterisk: AsteriskInstance, events: Events, response: AmiResponse, key: str
+) -> str:
+    """What the dialplan wrote about the ordered call, once it is over."""
+    uniqueid = await answered(events, response)
+    await events.first(lambda e: e.name == "Hangup" and e["Uniqueid"] == uniqueid)
     listing = await asterisk.cli("dialplan show globals")
     (value,) = re.findall(rf"WIRE_{key}=(.*)", listing)
     return str(value).strip()
@@ -222,10 +218,10 @@ async def answered(events: Events, response: AmiResponse) -> str:
 async def test_originate_rings_the_phone_then_enters_the_dialplan(
     asterisk: AsteriskInstance, ami: AmiClient, phone: None
 ) -> None:
-    events = Events(ami, "OriginateResponse", "DeviceStateChange")
+    events = Events(ami, "OriginateResponse", "Hangup")
     response = await call(ami, "orig", "wire-originate", "s")
     assert (await answered(events, response)).startswith("wire-")
-    assert await outcome(asterisk, events, "orig") == "1:+3612345678"
+    assert await outcome(asterisk, events, response, "orig") == "1:+3612345678"
 
 
 async def test_originate_to_an_offline_phone_says_so_later(
@@ -241,15 +237,23 @@ async def test_originate_to_an_offline_phone_says_so_later(
 async def test_device_states_are_there_after_login(
     asterisk: AsteriskInstance, ami: AmiClient, phone: None
 ) -> None:
-    events = Events(ami, "DeviceStateChange")
-    await call(ami, "dev", "wire-originate", "s")
-    await events.first(lambda e: e["Device"] == "PJSIP/101" and e["State"] == "NOT_INUSE")
-    second = client_of(asterisk)
-    await second.start()
-    await second.wait_for_state(connected=True, within=5)
-    await second.action("Ping")
-    assert second.device_states["PJSIP/101"] == "NOT_INUSE"
-    await second.stop()
+    events = Events(ami, "OriginateResponse", "Hangup")
+    await outcome(asterisk, events, await call(ami, "dev", "wire-originate", "s"), "dev")
+    async with asyncio.timeout(10):
+        while await _state_at_login(asterisk, "PJSIP/101") != "NOT_INUSE":
+            pass
+
+
+async def _state_at_login(asterisk: AsteriskInstance, device: str) -> str | None:
+    """What a client that has just logged in knows of the device."""
+    client = client_of(asterisk)
+    await client.start()
+    try:
+        await client.wait_for_state(connected=True, within=5)
+        await client.action("Ping")
+        return client.device_states.get(device)
+    finally:
+        await client.stop()
 
 
 # -- FastAGI --------------------------------------------------------------------------------------
@@ -272,9 +276,8 @@ async def point_agi_at(asterisk: AsteriskInstance, port: int) -> None:
 
 
 async def agi_outcome(asterisk: AsteriskInstance, ami: AmiClient, key: str, exten: str) -> str:
-    events = Events(ami, "OriginateResponse", "DeviceStateChange")
-    await answered(events, await call(ami, key, "wire-agi", exten))
-    return await outcome(asterisk, events, key)
+    events = Events(ami, "OriginateResponse", "Hangup")
+    return await outcome(asterisk, events, await call(ami, key, "wire-agi", exten), key)
 
 
 async def test_plan_reaches_the_channel(
@@ -289,7 +292,7 @@ async def test_plan_reaches_the_channel(
     server = FastAgiServer(ADDRESS, 0, {"route": route_verb(decide)})
     await server.start()
     await point_agi_at(asterisk, server.port)
-    assert await agi_outcome(asterisk, ami, "ok", "555") == f"SUCCESS:{PLAN}"
+    assert await agi_outcome(asterisk, ami, "ok", "555") == f"SUCCESS:{PLAN}{PLAN_END}"
     (call,) = calls
     assert (call.endpoint, call.dialled, call.caller_name) == ("101", "555", "Click to call")
     assert call.uniqueid.startswith("wire-")
@@ -306,7 +309,7 @@ async def test_longest_plan_is_not_cut(
     await point_agi_at(asterisk, server.port)
     # Expanding so long a variable whole would cut it: ask for its last field.
     assert (await agi_outcome(asterisk, ami, "long", "555")).startswith("SUCCESS:1|xxx")
-    assert "LAST_OF_long=Z\n" in await asterisk.cli("dialplan show globals")
+    assert f"LAST_OF_long=Z{PLAN_END}\n" in await asterisk.cli("dialplan show globals")
     await server.stop()
 
 
@@ -365,9 +368,8 @@ async def test_hung_daemon_is_left_by_the_watchdog_after_two_seconds(
 
 
 async def check_outcome(asterisk: AsteriskInstance, ami: AmiClient, key: str, number: str) -> str:
-    events = Events(ami, "OriginateResponse", "DeviceStateChange")
-    await answered(events, await call(ami, key, "wire-check", number))
-    return await outcome(asterisk, events, key)
+    events = Events(ami, "OriginateResponse", "Hangup")
+    return await outcome(asterisk, events, await call(ami, key, "wire-check", number), key)
 
 
 async def test_local_check_tells_whether_the_daemon_answers_and_the_fallbacks_plan(
