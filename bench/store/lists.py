@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 
 from bench.store.generate import UNTIL
+from callctl.core.scope import CallScope
 from callctl.db.pool import Database
 from callctl.features.calls import queries
-from callctl.features.calls.model import CallFilters, CallScope
+from callctl.features.calls.model import CallFilters
 from callctl.features.calls.queries import Source
 from callctl.features.calls.service import CallService
 

@@ -15,9 +15,10 @@ from callctl.console.timeline import WIDTH, build_timeline
 from callctl.core.checks.alarms import RaisedAlarm
 from callctl.core.errors import CallctlError
 from callctl.core.permissions import Scope
+from callctl.core.scope import CallScope
 from callctl.features.access.model import AccountView, SignIn
 from callctl.features.access.service import AccessService
-from callctl.features.calls.model import CallDetail, CallFilters, CallScope, CallSummary
+from callctl.features.calls.model import CallDetail, CallFilters, CallSummary
 from callctl.features.limits.model import (
     Approve,
     HoldFilters,
@@ -154,7 +155,7 @@ class Console:
         times = words.LocalTime(account.timezone)
         try:
             form = _decode_form(request)
-            scope = CallScope(actor.account_id)
+            scope = actor.calls
             page = await self._calls.list_calls(scope, form.filters(times.zone))
             problem = None
         except CallctlError as error:
@@ -178,9 +179,7 @@ class Console:
 
     async def _call(self, request: web.Request) -> web.StreamResponse:
         actor, account = await self._visitor(request)
-        detail = await self._calls.get_call(
-            CallScope(actor.account_id), path_id(request.match_info)
-        )
+        detail = await self._calls.get_call(actor.calls, path_id(request.match_info))
         return self._render(
             "call.html",
             actor=actor,

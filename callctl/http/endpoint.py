@@ -7,6 +7,8 @@ from typing import Any, Generic, TypeVar
 from aiohttp import web
 from msgspec import Struct
 
+from callctl.core.scope import CallScope
+
 T = TypeVar("T")
 K = TypeVar("K")
 
@@ -24,12 +26,21 @@ class Empty(Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks: a token or a person. `name` is fit for an audit line; `user_id` None = a token."""
+    """Who asks: a token or a person. `name` is fit for an audit line; `user_id` None = a token.
+
+    `extensions` are those whose calls the actor may see, None = all of the account's.
+    """
 
     account_id: int
     name: str
     scopes: frozenset[str]
     user_id: int | None = None
+    extensions: tuple[str, ...] | None = None
+
+    @property
+    def calls(self) -> CallScope:
+        """Whose calls the actor may see."""
+        return CallScope(self.account_id, self.extensions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ import pytest
 from callctl.asterisk.journal_files import READ_BYTES, JournalFiles
 from callctl.core.calls.inventory import Inventory
 from callctl.core.calls.render import record_as_json
-from callctl.features.calls.model import CallFilters, CallScope
+from callctl.core.scope import CallScope
+from callctl.features.calls.model import CallFilters
 from callctl.features.calls.offline import build_journal
 from callctl.features.calls.reader import split_rows
 

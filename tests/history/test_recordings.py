@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from callctl.core.errors import CallctlError
+from callctl.core.scope import CallScope
 from callctl.features.recordings.audio import open_plain, raw_to_wav
 from callctl.features.recordings.service import RecordingPlaces, RecordingService
 
@@ -57,7 +58,7 @@ async def test_a_finished_recording_gets_its_place_by_day(
     (places.spool / "pbx-1700000000.5-1.raw").write_bytes(stereo([5] * 8000, [6] * 8000))
     service = RecordingService(desk.db, places)
     assert await service.finish_pending() == 1
-    path = await service.find_file(desk.account_id, id_)
+    path = await service.find_file(CallScope(desk.account_id), id_)
     assert path.relative_to(places.root) == Path("2026/03/29/pbx-1700000000.5-1.wav")
     row = await desk.db.fetchrow("select state, seconds, bytes from recordings")
     assert (row["state"], row["seconds"], row["bytes"]) == ("available", 1.0, path.stat().st_size)
@@ -86,7 +87,7 @@ async def test_a_file_that_never_comes_is_reported_missing(
     assert await desk.db.fetchval("select state from recordings") == "missing"
     assert await desk.db.fetchval("select has_recording from calls") is False
     with pytest.raises(CallctlError, match="not_found"):
-        await service.find_file(desk.account_id, id_)
+        await service.find_file(CallScope(desk.account_id), id_)
 
 
 async def test_a_name_that_leaves_the_spool_is_no_file(desk: Desk, places: RecordingPlaces) -> None:
@@ -104,10 +105,10 @@ async def test_another_account_does_not_hear_it(desk: Desk, places: RecordingPla
     service = RecordingService(desk.db, places)
     await service.finish_pending()
     with pytest.raises(CallctlError, match="not_found"):
-        await service.find_file(desk.account_id + 1, id_)
+        await service.find_file(CallScope(desk.account_id + 1), id_)
     with pytest.raises(CallctlError, match="not_found"):
-        await service.find_file(desk.account_id, id_, ("204",))
-    assert (await service.find_file(desk.account_id, id_, ("201",))).is_file()
+        await service.find_file(CallScope(desk.account_id, ("204",)), id_)
+    assert (await service.find_file(CallScope(desk.account_id, ("201",)), id_)).is_file()
 
 
 async def test_a_recording_that_cannot_be_written_holds_up_no_other(
@@ -151,7 +152,7 @@ async def test_name_that_is_none_of_ours_is_no_recording(
     assert await service.finish_pending() == 0
     assert await desk.db.fetchval("select state from recordings") == "missing"
     with pytest.raises(CallctlError, match="not_found"):
-        await service.find_file(desk.account_id, id_)
+        await service.find_file(CallScope(desk.account_id), id_)
 
 
 async def test_link_in_the_spool_leads_nowhere(
@@ -190,7 +191,7 @@ async def test_path_in_the_database_that_leaves_the_root_is_not_served(
     for path in ("../secret.wav", "/etc/passwd", "link.wav", "ring.wav", "", ".", "a" * 5000):
         await desk.db.execute("update recordings set state = 'available', path = $1", path)
         with pytest.raises(CallctlError, match="not_found"):
-            await service.find_file(desk.account_id, id_)
+            await service.find_file(CallScope(desk.account_id), id_)
 
 
 def test_recording_is_for_its_owner_and_group_only(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from callctl.core.errors import CallctlError
-from callctl.features.calls.model import CallFilters, CallScope
+from callctl.core.scope import CallScope
+from callctl.features.calls.model import CallFilters
 
 from .conftest import Desk, fixture_rows
 

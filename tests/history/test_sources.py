@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from callctl.core.errors import CallctlError
+from callctl.core.scope import CallScope
 from callctl.features.calls import service as calls_service
 from callctl.features.calls import store
-from callctl.features.calls.model import CallFilters, CallScope, CallSummary
+from callctl.features.calls.model import CallFilters, CallSummary
 from callctl.features.calls.queries import Source
 from callctl.features.calls.service import choose_source
 

@@ -3,26 +3,21 @@
 from aiohttp import web
 
 from callctl.core.permissions import Scope
-from callctl.features.calls.model import CallDetail, CallFilters, CallScope, CallSummary
+from callctl.features.calls.model import CallDetail, CallFilters, CallSummary
 from callctl.features.calls.service import CallService
 from callctl.http.decode import path_id
 from callctl.http.endpoint import ApiCall, Endpoint, Page
 
 
-def scope_of(call: ApiCall) -> CallScope:
-    """Whose calls the asking actor may see."""
-    return CallScope(call.actor.account_id)
-
-
 def endpoints(service: CallService) -> list[Endpoint]:
     async def list_calls(call: ApiCall) -> object:
-        return await service.list_calls(scope_of(call), call.query)
+        return await service.list_calls(call.actor.calls, call.query)
 
     async def get_call(call: ApiCall) -> object:
-        return await service.get_call(scope_of(call), path_id(call.path))
+        return await service.get_call(call.actor.calls, path_id(call.path))
 
     async def get_rows(call: ApiCall) -> object:
-        rows = await service.get_journal_rows(scope_of(call), path_id(call.path))
+        rows = await service.get_journal_rows(call.actor.calls, path_id(call.path))
         return web.Response(body=rows, content_type="text/csv", charset="utf-8")
 
     return [

@@ -1,6 +1,5 @@
 """What the API and the console say of calls: one declaration for JSON, OpenAPI and filters."""
 
-from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Annotated, Literal
 
@@ -15,17 +14,6 @@ Seconds = Annotated[float, Meta(ge=0)]
 Instant = Annotated[
     datetime, Meta(tz=True, description="RFC 3339 with an offset, as 2026-11-22T08:00:00+01:00")
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class CallScope:
-    """Whose calls may be seen: an account's, all of them or only those of some extensions.
-
-    Every query takes one; there is no default (R002-27).
-    """
-
-    account_id: int
-    extensions: tuple[str, ...] | None = None
 
 
 class CallFilters(Struct, frozen=True, forbid_unknown_fields=True):

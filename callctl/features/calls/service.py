@@ -11,13 +11,13 @@ import msgspec
 from callctl.core.errors import CallctlError
 from callctl.core.routing.encoding import decode_why
 from callctl.core.routing.reasons import render_reason
+from callctl.core.scope import CallScope
 from callctl.db.pool import Database
 from callctl.features.calls import queries
 from callctl.features.calls.model import (
     AttemptView,
     CallDetail,
     CallFilters,
-    CallScope,
     CallSummary,
     LegView,
     ReasonView,

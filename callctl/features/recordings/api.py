@@ -10,7 +10,7 @@ from callctl.http.endpoint import ApiCall, Endpoint
 
 def endpoints(service: RecordingService) -> list[Endpoint]:
     async def get_recording(call: ApiCall) -> object:
-        path = await service.find_file(call.actor.account_id, path_id(call.path))
+        path = await service.find_file(call.actor.calls, path_id(call.path))
         # FileResponse answers Range and If-Modified-Since by itself (RFC 9110).
         return web.FileResponse(
             path,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from callctl.core.errors import CallctlError
+from callctl.core.scope import CallScope
 from callctl.db.pool import Database
 from callctl.features.recordings.audio import raw_to_wav
 from callctl.telemetry.log import get_logger
@@ -120,12 +121,10 @@ class RecordingService:
         RECORDINGS.labels("missing").inc()
         return False
 
-    async def find_file(
-        self, account_id: int, id_: int, extensions: tuple[str, ...] | None = None
-    ) -> Path:
+    async def find_file(self, scope: CallScope, id_: int) -> Path:
         """The file of a recording. Raises CallctlError("not_found"), also outside the scope."""
-        only = list(extensions) if extensions is not None else None
-        row = await self._db.fetchrow(GET_RECORDING, account_id, id_, only)
+        only = list(scope.extensions) if scope.extensions is not None else None
+        row = await self._db.fetchrow(GET_RECORDING, scope.account_id, id_, only)
         if row is None or row["state"] != "available":
             raise CallctlError("not_found", f"there is no recording {id_}")
         path: Path = self._places.root / row["path"]

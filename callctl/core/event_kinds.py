@@ -1,0 +1,34 @@
+"""What callctl tells others of, declared once: webhooks, the live stream and their documents."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class EventKind(StrEnum):
+    """The kind of an event, as webhooks and the live stream name it."""
+
+    CALL_RINGING = "call.ringing"
+    CALL_ANSWERED = "call.answered"
+    CALL_ENDED = "call.ended"
+    CALL_MISSED = "call.missed"
+    CALL_CHANGED = "call.changed"
+    CALL_TOO_LONG = "call.too_long"
+    RECORDING_READY = "recording.ready"
+    RECORDING_FAILED = "recording.failed"
+    CLIENT_REGISTERED = "client.registered"
+
+
+EVENT_MEANINGS: Mapping[EventKind, str] = MappingProxyType(
+    {
+        EventKind.CALL_RINGING: "A call has begun to ring somebody.",
+        EventKind.CALL_ANSWERED: "The two parties of a call are connected.",
+        EventKind.CALL_ENDED: "A call is over and its record is stored.",
+        EventKind.CALL_MISSED: "An inbound call is over, and nobody took it.",
+        EventKind.CALL_CHANGED: "A stored record was rebuilt from rows that came late.",
+        EventKind.CALL_TOO_LONG: "A call has lasted longer than its threshold.",
+        EventKind.RECORDING_READY: "A recording can be listened to.",
+        EventKind.RECORDING_FAILED: "A recording that was begun has left no usable file.",
+        EventKind.CLIENT_REGISTERED: "A caller who was not known is a client now.",
+    }
+)
