@@ -10,7 +10,7 @@ from callctl.asterisk.journal_files import JournalFiles
 from callctl.core.calls.record import CallRecord
 from callctl.core.routing.model import Account, AccountRouting, Extension, Trunk, build_table
 from callctl.db.pool import Database
-from callctl.features.calls.reader import JournalReader
+from callctl.features.calls.reader import JournalReader, StoreStep
 from callctl.features.calls.service import CallService
 
 FIXTURES = Path(__file__).parent.parent / "calls"
@@ -46,6 +46,7 @@ class Desk:
         self.journal = journal
         self.service = CallService(db)
         self.told: list[CallRecord] = []
+        self.steps: list[StoreStep] = []
         extensions = tuple(Extension(n, endpoint=n) for n in ("201", "202", "203", "204"))
         trunks = (Trunk("trunk", "127.0.0.9", endpoint="trunk"),)
         account = Account(account_id, "lab", "Lab", country="US")
@@ -61,6 +62,7 @@ class Desk:
             grace_seconds=grace_seconds,
             retention_days=90,
             on_calls=self.told.extend,
+            steps=self.steps,
         )
 
     def write(self, data: bytes) -> None:

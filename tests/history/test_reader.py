@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from callctl.asterisk.journal_files import READ_BYTES, JournalFiles
 from callctl.core.calls.inventory import Inventory
+from callctl.core.calls.record import StoredRecord
 from callctl.core.calls.render import record_as_json
 from callctl.core.scope import CallScope
 from callctl.features.calls.model import CallFilters
@@ -211,3 +213,25 @@ def test_a_journal_is_at_its_end_only_when_all_of_its_files_are(tmp_path: Path) 
     assert not read()
     assert read()
     files.close()
+
+
+async def test_a_step_of_the_transaction_sees_each_call_and_is_undone_with_it(desk: Desk) -> None:
+    seen: list[StoredRecord] = []
+
+    async def note(connection: Any, records: Sequence[StoredRecord]) -> None:
+        seen.extend(records)
+        for record in records:
+            await connection.execute(
+                "update calls set from_name = 'noted' where id = $1", record.id
+            )
+        if len(seen) == 1:
+            raise ConnectionResetError("the database has gone in the middle")
+
+    desk.steps.append(note)
+    desk.write(fixture_rows("answered"))
+    await desk.read_all(1)
+    assert [r.new for r in seen] == [True, True]
+    assert seen[0].record == seen[1].record
+    row = await desk.db.fetchrow("select id, from_name from calls")
+    assert tuple(row) == (seen[1].id, "noted")
+    assert len(desk.told) == 1

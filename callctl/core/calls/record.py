@@ -90,3 +90,17 @@ class CallRecord:
     plan_id: str | None = None
     trunk: str | None = None
     why: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """A record as it is being stored: the call's id, its account, its numbers in E.164 where they
+    have such a form. `new` is false for a record that was rebuilt from rows that came late."""
+
+    id: int
+    account_id: int
+    record: CallRecord
+    from_number: str | None
+    to_number: str | None
+    customer_number: str | None
+    new: bool

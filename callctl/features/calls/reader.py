@@ -7,7 +7,7 @@ call stored and change nothing. While PostgreSQL is away nothing is read: the fi
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ from callctl.asterisk.journal_files import JournalFiles, Position
 from callctl.core.calls.assembly import CallAssembly, OpenCall
 from callctl.core.calls.build import build_call
 from callctl.core.calls.events import CelEvent
-from callctl.core.calls.record import CallRecord
+from callctl.core.calls.record import CallRecord, StoredRecord
 from callctl.core.errors import CallctlError
 from callctl.core.routing.model import RoutingTable
 from callctl.db.pool import Database
@@ -67,6 +67,10 @@ away): the same will work later, and nothing is read until then."""
 OnCalls = Callable[[Sequence[CallRecord]], None]
 """Told of each batch after its commit: for what may be lost, like memory and live views."""
 
+StoreStep = Callable[[Any, Sequence[StoredRecord]], Awaitable[None]]
+"""Does, on the given connection, what belongs into the transaction that stores these calls: events,
+clients, charges. Told of each call that is new, and again when it is rebuilt."""
+
 OnChannels = Callable[[Sequence[str]], None]
 """Told which channels (unique ids) the rows just read speak of for the first time."""
 
@@ -86,6 +90,7 @@ class JournalReader:
         retention_days: int,
         on_calls: OnCalls = lambda calls: None,
         on_channels: OnChannels = lambda uniqueids: None,
+        steps: Sequence[StoreStep] = (),
     ) -> None:
         self._files = files
         self._db = db
@@ -95,6 +100,7 @@ class JournalReader:
         self._retention_days = retention_days
         self._on_calls = on_calls
         self._on_channels = on_channels
+        self._steps = tuple(steps)
         self._grace_seconds = grace_seconds
         self._assembly = CallAssembly(grace_seconds)
         self._poison: list[tuple[int, Poison]] = []
@@ -236,7 +242,7 @@ class JournalReader:
 
     async def _store(self, calls: Sequence[OpenCall]) -> None:
         """One transaction: calls, quarantined rows, position."""
-        records: list[CallRecord] = []
+        stored: list[StoredRecord] = []
         poison = list(self._poison)
         built = await self._build_all(calls)
         async with self._db.transaction() as connection:
@@ -250,17 +256,20 @@ class JournalReader:
                 if known.isdisjoint(call.ids):
                     fresh.extend([new] if new else [])
                 elif rebuilt := await self._rebuild(connection, call, sums):
-                    records.append(rebuilt.record)
-            sums.added(await store.insert_calls(connection, fresh))
+                    stored.append(rebuilt)
+            added = await store.insert_calls(connection, fresh)
+            sums.added(added)
+            stored += [c.as_stored(i, new=True) for i, c in zip(added, fresh, strict=True)]
+            for step in self._steps if stored else ():
+                await step(connection, stored)
             await sums.apply()
-            records += [c.record for c in fresh]
             await self._quarantine(connection, poison)
             position = self._position_without(calls)
             if position is not None:
                 await connection.execute(
                     store.POSITION_UPSERT, self._systemname, position.generation, position.offset
                 )
-        self._committed(calls, records, poison, position)
+        self._committed(calls, [s.record for s in stored], poison, position)
 
     async def _build_all(self, calls: Sequence[OpenCall]) -> list[store.StoredCall | None]:
         """The calls' records, with pauses in which the daemon does what cannot wait."""
@@ -278,7 +287,7 @@ class JournalReader:
 
     async def _rebuild(
         self, connection: Any, call: OpenCall, sums: RollupChanges
-    ) -> store.StoredCall | None:
+    ) -> StoredRecord | None:
         """Add late rows to the stored call(s) they belong to; None when they are not new."""
         existing = await store.find_existing(connection, call.ids)
         old_raw = [raw for _, rows in existing.values() for raw in split_rows(rows)]
@@ -298,7 +307,7 @@ class JournalReader:
         keep, *losers = sorted(existing)
         await sums.before_change((keep, *losers))
         await store.replace_call(connection, keep, built, losers)
-        return built
+        return built.as_stored(keep, new=False)
 
     def _build(
         self, events: Sequence[CelEvent], raw: Sequence[bytes], damaged: bool

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from callctl.core.calls.record import Attempt, CallRecord, Disposition
+from callctl.core.calls.record import Attempt, CallRecord, Disposition, StoredRecord
 from callctl.core.calls.render import talk_seconds, total_seconds, wait_seconds
 from callctl.core.routing.encoding import encode_why
 from callctl.core.routing.plan import Direction
@@ -28,6 +28,11 @@ class StoredCall:
     to_number: str | None
     destination_number: str | None
     rows: bytes
+
+    def as_stored(self, id_: int, *, new: bool) -> StoredRecord:
+        """What others are told of it, inside the transaction that stores it."""
+        numbers = (self.from_number, self.to_number, self.customer_number)
+        return StoredRecord(id_, self.account_id, self.record, *numbers, new)
 
     @property
     def customer_number(self) -> str | None:
