@@ -5,7 +5,6 @@ parameters, PostgreSQL's use of indexes switched off.
 """
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,18 +14,14 @@ import msgspec
 from bench.store.generate import UNTIL
 from callctl.core.scope import CallScope
 from callctl.db.pool import Database
-from callctl.features.calls import queries
+from callctl.features.calls.listing import Source, page_query
 from callctl.features.calls.model import CallFilters
-from callctl.features.calls.queries import Source
-from callctl.features.calls.service import CallService
+from callctl.features.calls.service import CallService, conditions_of, list_values
 
 NO_INDEXES = (
     "set local enable_indexscan = off; set local enable_indexonlyscan = off; "
     "set local enable_bitmapscan = off; set local work_mem = '256MB'"
 )
-
-NUMBER_IDS, NUMBER_PART = 15, 20
-"""Where the list's parameters say which numbers are looked for."""
 
 MATCHING = "select id from numbers where strpos(number, $1) > 0"
 
@@ -198,34 +193,13 @@ async def scan_ms(db: Database, asked: Asked) -> float:
     if filters.extension is not None:
         scope = CallScope(scope.account_id, (filters.extension,))
         filters = msgspec.structs.replace(filters, extension=None)
-    sql = queries.page_query(filters.sort, Source.EVERYTHING)
-    caught: list[Sequence[Any]] = []
-    service = CallService(_Catcher(db, caught))  # type: ignore[arg-type]
-    await service.list_calls(scope, filters)
     async with db.transaction() as connection:
-        parameters = list(caught[-1])
-        if parameters[NUMBER_PART] is not None:
-            parameters[NUMBER_IDS] = [
-                row[0] for row in await connection.fetch(MATCHING, parameters[NUMBER_PART])
-            ]
-            parameters[NUMBER_PART] = None
+        values = await list_values(connection, scope, filters)
+        if part := values.pop("number_part", None):
+            found = await connection.fetch(MATCHING, part)
+            values["numbers"] = [row[0] for row in found]
+        query = page_query(filters.sort, Source.EVERYTHING, conditions_of(filters, values))
         await connection.execute(NO_INDEXES)
         began = time.perf_counter()
-        await connection.fetch(sql, *parameters, timeout=120)
+        await connection.fetch(query.sql, *(values[n] for n in query.parameters), timeout=120)
         return (time.perf_counter() - began) * 1000
-
-
-class _Catcher:
-    """Passes everything on, and keeps the parameters of the list."""
-
-    def __init__(self, db: Database, caught: list[Sequence[Any]]) -> None:
-        self._db = db
-        self._caught = caught
-
-    async def fetch(self, sql: str, *args: Any) -> Any:
-        if len(args) > 10:
-            self._caught.append(args)
-        return await self._db.fetch(sql, *args)
-
-    async def fetchval(self, sql: str, *args: Any) -> Any:
-        return await self._db.fetchval(sql, *args)

@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
+from itertools import product
 
 import msgspec
 import pytest
@@ -11,6 +12,7 @@ import callctl.db
 import callctl.features
 from callctl.db.pool import Database
 from callctl.features.calls import queries
+from callctl.features.calls.listing import CONDITIONS, SORTS, Source, list_query
 from callctl.features.calls.model import AttemptView, CallSummary, LegView, RecordingView
 
 _VERBS = ("select", "insert", "update", "delete", "with")
@@ -39,6 +41,15 @@ def statements() -> Iterator[tuple[str, str]]:
 ALL = dict(statements())
 
 
+def list_queries() -> Iterator[str]:
+    """The call list's: for each order and source every condition alone, none, and all at once."""
+    needed = {Source.NUMBER: {"numbers"}, Source.EXTENSION: {"own"}}
+    for sort, source in product(SORTS, Source):
+        names = [set(), {"cursor"}, {*CONDITIONS, "cursor"}, *({name} for name in CONDITIONS)]
+        for given in names:
+            yield list_query(sort, source, frozenset(given | needed.get(source, set()))).sql
+
+
 @pytest.mark.parametrize("place", sorted(ALL))
 async def test_statement_can_be_prepared(db: Database, place: str) -> None:
     async with db.connection() as connection:
@@ -52,7 +63,7 @@ def test_the_statements_are_found() -> None:
 @pytest.mark.parametrize(
     ("sql", "shape"),
     [
-        *((sql, CallSummary) for sql in queries.LIST_CALLS.values()),
+        *((sql, CallSummary) for sql in list_queries()),
         (queries.ATTEMPTS, AttemptView),
         (queries.LEGS, LegView),
         (queries.RECORDINGS, RecordingView),

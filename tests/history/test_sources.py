@@ -13,9 +13,9 @@ from callctl.core.errors import CallctlError
 from callctl.core.scope import CallScope
 from callctl.features.calls import service as calls_service
 from callctl.features.calls import store
+from callctl.features.calls.listing import Source
 from callctl.features.calls.model import CallFilters, CallSummary
-from callctl.features.calls.queries import Source
-from callctl.features.calls.service import choose_source
+from callctl.features.calls.service import choose_source, telling_grams
 
 from .conftest import Desk
 from .made_calls import EXTENSIONS, SPRING, as_stored, make_record
@@ -59,6 +59,8 @@ TESTS: dict[str, Test] = {
 }
 """What each filter means, in words of the record."""
 
+MANY = ("202", "203", *(str(n) for n in range(900, 910)))
+
 FILTERS = st.fixed_dictionaries(
     {},
     optional={
@@ -84,7 +86,7 @@ FILTERS = st.fixed_dictionaries(
 @given(
     asked=FILTERS,
     sort=st.sampled_from(("-started_at", "started_at", "changed_at")),
-    own=st.sampled_from((None, ("201",), ("202", "203"), ())),
+    own=st.sampled_from((None, ("201",), ("202", "203"), (), MANY)),
     most_numbers=st.sampled_from((0, 400)),
 )
 async def test_pages_hold_what_the_filters_say_in_order_and_once(
@@ -151,11 +153,30 @@ async def all_pages(
 def test_the_source_is_where_the_rarest_stands_together(
     asked: dict[str, Any], source: Source
 ) -> None:
-    none = calls_service._Number()
-    assert choose_source(CallScope(1), CallFilters(**asked), none) is source
+    assert choose_source(CallScope(1), CallFilters(**asked), {}) is source
 
 
 @pytest.mark.parametrize("own", [("201",), ("201", "202")])
 def test_a_scope_of_extensions_is_read_from_their_own_index(own: tuple[str, ...]) -> None:
-    none = calls_service._Number()
-    assert choose_source(CallScope(1, own), CallFilters(), none) is Source.EXTENSION
+    assert choose_source(CallScope(1, own), CallFilters(), {}) is Source.EXTENSION
+
+
+def test_rare_calls_of_many_extensions_are_read_from_where_the_rare_ones_stand() -> None:
+    scope = CallScope(1, MANY)
+    assert choose_source(scope, CallFilters(missed=True), {}) is Source.EVERYTHING
+    assert choose_source(scope, CallFilters(), {}) is Source.EXTENSION
+    assert choose_source(scope, CallFilters(missed=True, extension="202"), {}) is Source.EXTENSION
+
+
+@pytest.mark.parametrize(
+    ("wanted", "pieces"),
+    [
+        ("1", []),
+        ("123", ["123"]),
+        ("12345", ["345", "123"]),
+        ("123456", ["456", "123"]),
+        ("+36201234567", ["567", "234", "201"]),
+    ],
+)
+def test_pieces_of_a_number_are_its_last_ones(wanted: str, pieces: list[str]) -> None:
+    assert telling_grams(wanted) == pieces

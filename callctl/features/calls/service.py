@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,7 @@ from callctl.core.routing.reasons import render_reason
 from callctl.core.scope import CallScope
 from callctl.db.pool import Database
 from callctl.features.calls import queries
+from callctl.features.calls.listing import CONDITIONS, Source, list_query
 from callctl.features.calls.model import (
     AttemptView,
     CallDetail,
@@ -23,7 +25,6 @@ from callctl.features.calls.model import (
     ReasonView,
     RecordingView,
 )
-from callctl.features.calls.queries import Source
 from callctl.features.calls.store import unpack_rows
 from callctl.http.endpoint import Page
 
@@ -36,6 +37,12 @@ class _Cursor(msgspec.Struct, array_like=True, forbid_unknown_fields=True, froze
 
 MOST_NUMBERS = 400
 """More numbers than that are met so often in any part of the history that it is just read."""
+
+_MOST_GRAMS = 3
+
+MANY_EXTENSIONS = 8
+"""To see the calls of so many or more, rare ones are found by reading all that are so rare: fewer
+than there are of each extension's until enough of them are so."""
 
 LONG_TALK_SECONDS = 600
 """From here on there is an index of long calls (migrations/0003)."""
@@ -64,32 +71,12 @@ class CallService:
         cursor = _read_cursor(filters)
         if is_impossible(filters):
             return Page([], None)
-        number = await self._find_number(filters.number)
-        zone = await self._zone(scope, filters)
-        rows = await self._db.fetch(
-            queries.LIST_CALLS[filters.sort, choose_source(scope, filters, number)],
-            scope.account_id,
-            list(scope.extensions) if scope.extensions is not None else None,
-            filters.since,
-            filters.until,
-            filters.time_since,
-            filters.time_until,
-            zone,
-            filters.changed_since,
-            filters.direction,
-            filters.disposition,
-            filters.missed,
-            filters.completeness,
-            filters.has_recording,
-            filters.min_talk,
-            filters.max_talk,
-            number.ids,
-            filters.extension,
-            cursor.at if cursor else None,
-            cursor.id if cursor else None,
-            filters.limit + 1,
-            number.part,
-        )
+        async with self._db.connection() as connection:
+            values = await list_values(connection, scope, filters, cursor)
+            source = choose_source(scope, filters, values)
+            query = list_query(filters.sort, source, conditions_of(filters, values))
+            parameters = (values[name] for name in query.parameters)
+            rows = await connection.fetch(query.sql, *parameters)
         items = [CallSummary(**dict(row)) for row in rows[: filters.limit]]
         more = len(rows) > filters.limit
         return Page(items, _write_cursor(filters.sort, items[-1]) if more else None)
@@ -121,24 +108,68 @@ class CallService:
         await self.get_call(scope, id_)
         return unpack_rows(await self._db.fetchval(queries.ROWS, id_))
 
-    async def _zone(self, scope: CallScope, filters: CallFilters) -> str:
-        """The account's zone, where a time of day asks for it."""
-        if filters.time_since is None and filters.time_until is None:
-            return "UTC"
-        return await self._db.fetchval(queries.ACCOUNT_ZONE, scope.account_id) or "UTC"
 
-    async def _find_number(self, part: str | None) -> _Number:
-        """The numbers that hold `part` anywhere; separators in it do not count."""
-        if part is None:
-            return _Number()
-        wanted = "".join(c for c in part if c not in " -()./")
-        if not wanted:
-            raise CallctlError("invalid_field", "no digit to search for", "query.number")
-        grams = [wanted[i : i + 3] for i in range(len(wanted) - 2)]
-        found = await self._db.fetch(queries.NUMBER_IDS, grams, wanted, MOST_NUMBERS + 1)
-        if len(found) > MOST_NUMBERS:
-            return _Number(part=wanted)
-        return _Number(ids=[row[0] for row in found])
+_ASKED = (
+    *("since", "until", "time_since", "time_until", "changed_since", "direction", "disposition"),
+    *("missed", "completeness", "has_recording", "min_talk", "max_talk", "extension"),
+)
+"""Filters that are conditions of the same name, with themselves as the parameter."""
+
+
+async def list_values(
+    connection: Any, scope: CallScope, filters: CallFilters, cursor: _Cursor | None = None
+) -> dict[str, Any]:
+    """The parameters of a list by name; what is not asked for is not among them."""
+    number = await _find_number(connection, filters.number)
+    values = {name: getattr(filters, name) for name in _ASKED}
+    values["own"] = None if scope.extensions is None else list(scope.extensions)
+    values |= {"numbers": number.ids, "number_part": number.part}
+    if cursor is not None:
+        values |= {"cursor_at": cursor.at, "cursor_id": cursor.id}
+    if filters.time_since is not None or filters.time_until is not None:
+        zone = await connection.fetchval(queries.ACCOUNT_ZONE, scope.account_id)
+        values["zone"] = zone or "UTC"
+    given = {name: value for name, value in values.items() if value is not None}
+    return given | {"account": scope.account_id, "limit": filters.limit + 1}
+
+
+async def _find_number(connection: Any, part: str | None) -> _Number:
+    """The numbers that hold `part` anywhere; separators in it do not count."""
+    if part is None:
+        return _Number()
+    wanted = "".join(c for c in part if c not in " -()./")
+    if not wanted:
+        raise CallctlError("invalid_field", "no digit to search for", "query.number")
+    found = await connection.fetch(
+        queries.NUMBER_IDS, telling_grams(wanted), wanted, MOST_NUMBERS + 1
+    )
+    if len(found) > MOST_NUMBERS:
+        return _Number(part=wanted)
+    return _Number(ids=[row[0] for row in found])
+
+
+def telling_grams(wanted: str) -> list[str]:
+    """Pieces of three that few numbers have together: the last ones, side by side.
+
+    How a number begins, it shares with too many others for the index to gain by it; what the pieces
+    let through is looked at whole.
+    """
+    ends = range(len(wanted), 2, -3)[:_MOST_GRAMS]
+    pieces = [wanted[end - 3 : end] for end in ends]
+    if len(wanted) % 3 and 0 < len(pieces) < _MOST_GRAMS:
+        pieces.append(wanted[:3])
+    return pieces
+
+
+def conditions_of(filters: CallFilters, values: Mapping[str, Any]) -> frozenset[str]:
+    """Which conditions and cursor a list has."""
+    names = set(values) & set(CONDITIONS)
+    since, until = filters.time_since, filters.time_until
+    if since is not None and until is not None and since > until:
+        names = names - {"time_since", "time_until"} | {"over_midnight"}
+    if "cursor_at" in values:
+        names.add("cursor")
+    return frozenset(names)
 
 
 def is_impossible(filters: CallFilters) -> bool:
@@ -153,20 +184,22 @@ def is_impossible(filters: CallFilters) -> bool:
     return talked and (bool(filters.missed) or not (answered or filters.disposition is None))
 
 
-def choose_source(scope: CallScope, filters: CallFilters, number: _Number) -> Source:
+def choose_source(scope: CallScope, filters: CallFilters, values: Mapping[str, Any]) -> Source:
     """The index in which the rarest of what is asked for stands together."""
     if filters.sort == "changed_at":
         return Source.EVERYTHING
-    if number.ids is not None:
+    if "numbers" in values:
         return Source.NUMBER
-    if filters.extension is not None or scope.extensions is not None:
-        return Source.EXTENSION
     has_own_index = (
         filters.missed
         or (filters.has_recording and filters.disposition in (None, "ANSWERED"))
         or filters.completeness in ("repaired", "truncated")
         or (filters.min_talk or 0) >= LONG_TALK_SECONDS
     )
+    many = len(scope.extensions or ()) >= MANY_EXTENSIONS
+    own = scope.extensions is not None and not (many and has_own_index)
+    if filters.extension is not None or own:
+        return Source.EXTENSION
     if not has_own_index and (filters.direction or filters.disposition):
         return Source.OUTCOME
     return Source.EVERYTHING

@@ -1,0 +1,236 @@
+"""The call list's queries, each made of only what is asked for (docs/adr/0011).
+
+A page is the first rows of one or more *streams*: index scans in the page's order that stop when
+they have enough. So a page costs what its rows cost, not what lies between them.
+
+All texts are put together from the constants of this file; what a request says is a parameter.
+There are as many texts as ways to combine the filters, and PostgreSQL plans each for what is in it:
+a condition that nobody asked for would cost more planning than most pages cost to read.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from types import MappingProxyType
+
+
+def _number(column: str) -> str:
+    """A number by its id. A subquery for each row of a page; to join them instead would cost more
+    planning than all the rest of the query."""
+    return f"(select number from numbers where id = c.{column})"  # noqa: S608
+
+
+COLUMNS = f"""
+c.id, c.call_id, c.direction, c.disposition, c.missed,
+{_number("from_number_id")} as from_number, c.from_name, {_number("to_number_id")} as to_number,
+{_number("customer_number_id")} as customer_number, c.extension, c.answered_by,
+{_number("destination_number_id")} as destination_number, c.tried, c.started_at, c.answered_at,
+c.ended_at, c.wait_seconds, c.talk_seconds, c.total_seconds, c.has_recording, c.completeness,
+c.trunk, c.did, c.route, c.changed_at
+"""
+
+_TIME_OF_DAY = "(c.started_at at time zone :zone::text)::time"
+
+
+CONDITIONS: Mapping[str, str] = MappingProxyType(
+    {
+        # By the call: it has few extensions, while those that may be seen may be many.
+        "own": """exists (
+            select 1 from call_extensions s where s.call = c.id
+               and s.extension = any(:own::text[]))""",
+        "since": "{started} >= :since::timestamptz",
+        "until": "{started} < :until::timestamptz",
+        "time_since": f"{_TIME_OF_DAY} >= :time_since::time",
+        "time_until": f"{_TIME_OF_DAY} < :time_until::time",
+        "over_midnight": f"({_TIME_OF_DAY} >= :time_since::time"
+        f" or {_TIME_OF_DAY} < :time_until::time)",
+        "changed_since": "c.changed_at >= :changed_since::timestamptz",
+        "direction": "c.direction = :direction::text",
+        "disposition": "c.disposition = :disposition::text",
+        "missed": "c.missed = :missed::boolean",
+        "completeness": "c.completeness = :completeness::text",
+        "has_recording": "c.has_recording = :has_recording::boolean",
+        "min_talk": "c.talk_seconds >= :min_talk::float8",
+        "max_talk": "c.talk_seconds <= :max_talk::float8",
+        "extension": """exists (
+            select 1 from call_extensions s where s.account_id = :account
+               and s.extension = :extension::text and s.started_at = c.started_at
+               and s.call = c.id)""",
+        # In the words of the partial indexes (migrations/0003), so that each arm is one of them.
+        "numbers": """(c.customer_number_id = any(:numbers::bigint[])
+            or c.from_number_id = any(:numbers::bigint[])
+               and c.from_number_id is distinct from c.customer_number_id
+            or c.to_number_id = any(:numbers::bigint[])
+               and c.to_number_id is distinct from c.customer_number_id
+            or c.destination_number_id = any(:numbers::bigint[])
+               and c.destination_number_id is distinct from c.to_number_id)""",
+        "number_part": """(
+            select bool_or(strpos(n.number, :number_part::text) > 0) from numbers n
+            where n.id in (c.from_number_id, c.to_number_id, c.destination_number_id))""",
+    }
+)
+"""What can be asked, and how a call is held against it. ``:name`` is a parameter, ``{started}`` the
+time of the call as the stream's index has it."""
+
+SORTS = ("-started_at", "started_at", "changed_at")
+
+# Both halves of a row comparison go down one index; the cursor is the last row of the page before.
+_AFTER = {
+    "-started_at": "({at}, {id}) < (:cursor_at::timestamptz, :cursor_id::bigint)",
+    "started_at": "({at}, {id}) > (:cursor_at::timestamptz, :cursor_id::bigint)",
+    "changed_at": "({at}, {id}) > (:cursor_at::timestamptz, :cursor_id::bigint)",
+}
+_ORDER = {
+    "-started_at": "order by {at} desc, {id} desc",
+    "started_at": "order by {at}, {id}",
+    "changed_at": "order by {at}, {id}",
+}
+
+
+class Source(StrEnum):
+    """Which index a page is read from, and so what a rare filter costs."""
+
+    EVERYTHING = "everything"
+    """By time (or change), or one of the partial indexes by time: PostgreSQL chooses."""
+    EXTENSION = "extension"
+    OUTCOME = "outcome"
+    NUMBER = "number"
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuery:
+    """A query's text and the names of its parameters, in their order."""
+
+    sql: str
+    parameters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a page is asked for: `given` are names of `CONDITIONS`, and ``cursor``."""
+
+    sort: str
+    given: frozenset[str]
+
+    def without(self, *names: str) -> "_Asked":
+        return _Asked(self.sort, self.given - set(names))
+
+
+def _stream(
+    asked: _Asked,
+    tables: str,
+    conditions: Sequence[str],
+    started: str = "c.started_at",
+    id_: str = "c.id",
+) -> str:
+    """The first rows of one index's order that all filters let through."""
+    at = "c.changed_at" if asked.sort == "changed_at" else started
+    every = [*conditions, *(sql for name, sql in CONDITIONS.items() if name in asked.given)]
+    if "cursor" in asked.given:
+        every.append(_AFTER[asked.sort])
+    text = "\n".join(
+        (
+            f"select c.id, {at} as at from {tables} where",  # noqa: S608 - constants of this file
+            "\n  and ".join(every),
+            _ORDER[asked.sort],
+            "limit :limit::bigint",
+        )
+    )
+    return text.replace("{at}", at).replace("{id}", id_).replace("{started}", started)
+
+
+def _merged(asked: _Asked, keys: str, *streams: str) -> str:
+    """Some rows from each of several streams, the first of them all, each call once."""
+    order = _ORDER[asked.sort].replace("{at}", "s.at").replace("{id}", "s.id")
+    union = "\nunion all\n".join(f"({stream})" for stream in streams)
+    of_each = f"cross join lateral (\n{union}\n) s group by 1, 2"
+    return "\n".join(("select s.id, s.at from", keys, of_each, order, "limit :limit::bigint"))
+
+
+def _everything(asked: _Asked) -> str:
+    return _stream(asked, "calls c", ["c.account_id = :account"])
+
+
+def _by_extension(asked: _Asked) -> str:
+    """One stream for each extension asked for, or else for each that may be seen."""
+    name = "extension" if "extension" in asked.given else "own"
+    keys = "unnest(array[:extension::text])" if name == "extension" else "unnest(:own::text[])"
+    conditions = ["e.account_id = :account", "e.extension = k.extension"]
+    stream = _stream(
+        asked.without(name),
+        "call_extensions e join calls c on c.id = e.call",
+        conditions,
+        "e.started_at",
+        "e.call",
+    )
+    return _merged(asked, f"{keys} k(extension)", stream)
+
+
+def _by_outcome(asked: _Asked) -> str:
+    directions = "array['inbound', 'outbound', 'internal']"
+    if "direction" in asked.given:
+        directions = "array[:direction::text]"
+    dispositions = """array['ANSWERED', 'CANCELLED', 'NO_ANSWER', 'BUSY', 'REJECTED', 'FAILED',
+        'UNKNOWN']"""
+    if "disposition" in asked.given:
+        dispositions = "array[:disposition::text]"
+    keys = f"unnest({directions}) k(direction) cross join unnest({dispositions}) m(disposition)"
+    conditions = [
+        "c.account_id = :account",
+        "c.direction = k.direction",
+        "c.disposition = m.disposition",
+    ]
+    rest = asked.without("direction", "disposition")
+    return _merged(asked, keys, _stream(rest, "calls c", conditions))
+
+
+def _by_number(asked: _Asked) -> str:
+    # One condition per index, so that no call comes from two of them more often than needed.
+    roles = (
+        "c.customer_number_id = k.number",
+        "c.from_number_id = k.number and c.from_number_id is distinct from c.customer_number_id",
+        "c.to_number_id = k.number and c.to_number_id is distinct from c.customer_number_id",
+        "c.destination_number_id = k.number"
+        " and c.destination_number_id is distinct from c.to_number_id",
+    )
+    rest = asked.without("numbers")
+    streams = [_stream(rest, "calls c", ["c.account_id = :account", role]) for role in roles]
+    return _merged(asked, "unnest(:numbers::bigint[]) k(number)", *streams)
+
+
+_SOURCES = {
+    Source.EVERYTHING: _everything,
+    Source.EXTENSION: _by_extension,
+    Source.OUTCOME: _by_outcome,
+    Source.NUMBER: _by_number,
+}
+
+
+@lru_cache(maxsize=4096)
+def page_query(sort: str, source: Source, given: frozenset[str]) -> ListQuery:
+    """The part of a list's query that finds the page: (id, at) of its calls."""
+    return _numbered(_SOURCES[source](_Asked(sort, given)))
+
+
+@lru_cache(maxsize=4096)
+def list_query(sort: str, source: Source, given: frozenset[str]) -> ListQuery:
+    """A page of the call list. `given`: names of `CONDITIONS`, and ``cursor``."""
+    order = _ORDER[sort].replace("{at}", "p.at").replace("{id}", "p.id")
+    page = f"with p as (\n{_SOURCES[source](_Asked(sort, given))}\n)"
+    joined = "from p join calls c on c.id = p.id"
+    return _numbered("\n".join((page, "select", COLUMNS, joined, order)))
+
+
+_PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
+
+
+def _numbered(text: str) -> ListQuery:
+    """``:name`` as ``$1``, ``$2``, … in the order of first use."""
+    names: dict[str, int] = {}
+
+    def number(match: re.Match[str]) -> str:
+        return f"${names.setdefault(match[1], len(names) + 1)}"
+
+    return ListQuery(_PARAMETER.sub(number, text), tuple(names))
