@@ -11,6 +11,7 @@ import pytest
 from callctl.asterisk.ami import AmiClient, AmiTiming
 from callctl.core.errors import CallctlError
 from callctl.core.routing.model import Extension
+from callctl.core.scope import CallScope
 from callctl.db.pool import Database
 from callctl.features.originate.api import endpoints
 from callctl.features.originate.model import PlaceCall
@@ -61,7 +62,7 @@ class Rig:
     account_id: int
 
     async def place(self, order: PlaceCall = ORDER, key: str | None = None) -> Any:
-        return await self.service.place(self.account_id, "tester", order, key)
+        return await self.service.place(CallScope(self.account_id), "tester", order, key)
 
     async def refusal(self, order: PlaceCall = ORDER, key: str | None = None) -> CallctlError:
         with pytest.raises(CallctlError) as refused:

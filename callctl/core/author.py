@@ -1,0 +1,20 @@
+"""Who changes something: what the audit log keeps of a person, a token or the command line."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """`name` is a login, ``token:NAME`` or ``command line``; `user_id` None = it is no person."""
+
+    name: str
+    user_id: int | None = None
+
+
+COMMAND_LINE = Author("command line")
+"""Whoever runs the machine."""
+
+
+def author_of(who: "str | Author") -> Author:
+    """A bare name is somebody who is no user."""
+    return who if isinstance(who, Author) else Author(who)
