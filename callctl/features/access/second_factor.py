@@ -90,7 +90,7 @@ class SecondFactor:
 
     async def check(self, user_id: int, code: str) -> bool:
         """Whether `code` is right; it is used up then. Raises CallctlError("too_many_attempts")."""
-        text = "".join(code.split()).lower()
+        text = "".join(code.split()).lower().encode("ascii", "replace").decode()
         row = await self._db.fetchrow(TOTP_OF_USER, user_id)
         if row["totp_secret"] is not None and await self._use_app_code(
             user_id, row["totp_secret"], text

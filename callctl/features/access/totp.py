@@ -27,7 +27,9 @@ def step_of_code(secret: str, code: str, now: datetime) -> int | None:
     totp = pyotp.TOTP(secret)
     current = int(now.timestamp()) // STEP_SECONDS
     found = None
-    for step in (current - 1, current, current + 1):
+    if not code.isascii():
+        return None
+    for step in range(max(0, current - 1), current + 2):
         if hmac.compare_digest(totp.generate_otp(step).encode(), code.encode()):
             found = step
     return found

@@ -60,6 +60,8 @@ class AccountService:
     async def create_account(self, actor: Actor, new: NewAccount) -> CreatedAccount:
         """Raises CallctlError: `not_found` (parent), `already_exists`, `invalid_field`."""
         name, zone = _checked_name(new.name), _checked_zone(new.timezone)
+        if new.administrator.name:
+            _checked_name(new.administrator.name, "body.administrator.name")
         parent_id = new.parent_id or actor.account_id
         try:
             async with self._db.transaction() as connection:
@@ -148,11 +150,11 @@ def _changed(account: AccountItem, change: AccountChange) -> AccountItem:
     return after
 
 
-def _checked_name(text: str) -> str:
+def _checked_name(text: str, field: str = "body.name") -> str:
     try:
         return tidy_name(text)
     except ValueError as error:
-        raise CallctlError("invalid_field", str(error), "body.name") from None
+        raise CallctlError("invalid_field", str(error), field) from None
 
 
 def _checked_zone(text: str) -> str:

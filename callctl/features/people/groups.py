@@ -77,7 +77,7 @@ class GroupService:
 
 
 def _checked(name: str, description: str) -> dict[str, str]:
-    description = description.strip() and checked_name(description, "body.description")
+    description = description and checked_name(description, "body.description")
     return {"name": checked_name(name, "body.name"), "description": description}
 
 

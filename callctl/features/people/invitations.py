@@ -59,7 +59,7 @@ class InvitationService:
     ) -> IssuedInvitation:
         """Inside the caller's transaction, whoever may do so. Raises CallctlError."""
         secret = secrets.new_invitation()
-        name = new.name.strip() and checked_name(new.name, "body.name")
+        name = new.name and checked_name(new.name, "body.name")
         try:
             invitation_id = await connection.fetchval(
                 store.INVITATION_INSERT, account_id, secrets.digest(secret), name, new.email,
