@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from callctl.core.author import Author
 from callctl.core.calls.record import CallRecord
 from callctl.core.errors import CallctlError
 from callctl.core.routing.plan import Direction, Reason
@@ -206,3 +207,29 @@ async def test_alarms_tell_of_what_waits_and_of_a_phone_gone_wild(world: World) 
         ("calls_held", "", "1 to decide on"),
         ("calls_blocked", "104", "11 calls within the hour"),
     ]
+
+
+async def test_who_sees_some_extensions_sees_their_held_calls_only(world: World) -> None:
+    world.passes("101", "005371234567")
+    await world.limits.flush()
+    hold = await first_hold(world)
+    own, others = CallScope(world.account, ("101",)), CallScope(world.account, ("102",))
+    nobody = CallScope(world.account, ())
+    assert len((await world.limits.list_holds(own, HoldFilters())).items) == 1
+    assert len((await world.limits.list_notices(own, NoticeFilters())).items) == 1
+    for scope in (others, nobody):
+        assert (await world.limits.list_holds(scope, HoldFilters())).items == []
+        assert (await world.limits.list_notices(scope, NoticeFilters())).items == []
+        with pytest.raises(CallctlError, match="not_found"):
+            await world.limits.approve(scope, hold, Approve(), "x")
+
+
+async def test_a_decision_is_in_the_audit_log_with_who_took_it(world: World, db: Database) -> None:
+    world.passes("101", "005371234567")
+    await world.limits.flush()
+    hold = await first_hold(world)
+    await world.limits.approve(CallScope(world.account), hold, Approve(hours=2), Author("Anna"))
+    line = await db.fetchrow("select author, action, subject, before, after from audit")
+    assert (line["author"], line["action"]) == ("Anna", "hold.approved")
+    assert line["subject"] == f"hold:{hold}"
+    assert (line["before"]["state"], line["after"]["state"]) == ("waiting", "approved")

@@ -100,6 +100,15 @@ async def test_extension_is_rung_and_sent_to_what_it_calls(rig: Rig) -> None:
     assert action["Timeout"] == "30000"
 
 
+async def test_who_sees_some_extensions_calls_from_those_only(rig: Rig) -> None:
+    for extensions in (("102",), ()):
+        with pytest.raises(CallctlError, match="no extension 101"):
+            await rig.service.place(CallScope(rig.account_id, extensions), "anna", ORDER, None)
+    assert rig.asterisk.originates == []
+    await rig.service.place(CallScope(rig.account_id, ("101",)), "anna", ORDER, None)
+    assert len(rig.asterisk.originates) == 1
+
+
 async def test_repeated_key_tells_the_first_outcome_and_calls_once(rig: Rig) -> None:
     first = await rig.place(key="k1")
     assert await rig.place(key="k1") == first
