@@ -1,4 +1,4 @@
-"""Rights: a role, plus what is granted, less what is withdrawn, within what the account can have."""
+"""Rights: a role, plus what is granted, less what is withdrawn, as far as the account reaches."""
 
 import pytest
 
