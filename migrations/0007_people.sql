@@ -90,7 +90,6 @@ create table audit (
 comment on table audit is 'Who changed what: written in the transaction of the change, never again.';
 create index audit_by_time on audit (account_id, at desc, id desc);
 create index audit_by_author on audit (account_id, author, at desc, id desc);
-create index audit_by_action on audit (account_id, action, at desc, id desc);
 create index audit_by_subject on audit (account_id, subject, at desc, id desc);
 
 -- What a person's rights are made of. Of a group leader also whose calls the group's are: whoever

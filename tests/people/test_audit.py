@@ -4,6 +4,9 @@ import pytest
 
 from callctl.core.author import Author
 from callctl.db.audit import record_change
+from callctl.db.pool import Database
+from callctl.features.routing.service import RoutingService
+from callctl.features.routing.store import RoutingStore
 from tests.people.conftest import PASSWORD, Office
 
 
@@ -131,6 +134,32 @@ async def test_what_did_not_happen_is_not_in_it(office: Office) -> None:
     (admin,) = (await office.ask("GET", "/users"))[1]["items"]
     await office.ask("PATCH", f"/users/{admin['id']}", {"active": False})
     assert len(await lines(office)) == 1
+
+
+async def test_an_apply_of_the_routing_is_in_it_without_passwords(
+    office: Office, db: Database
+) -> None:
+    routing = RoutingService(RoutingStore(db))
+    await routing.load()
+    text = (
+        "account: {code: main, name: X, country: HU, timezone: UTC}\n"
+        "extensions: [{number: 101, secret: hush-hush-hush-1}]\n"
+    )
+    await routing.apply(office.account, text, Author("anna"))
+    _, page = await office.ask("GET", "/audit?action=routing")
+    (line,) = page["items"]
+    assert (line["author"], line["action"]) == ("anna", "routing.changed")
+    assert line["after"]["revision"] > line["before"]["revision"]
+    assert "extensions" in [change["kind"] for change in line["after"]["changes"]]
+    assert "hush" not in str(page)
+    # A new account can have a routing at once.
+    account = await db.fetchval(
+        "insert into accounts (parent_id, code, name, kind) values ($1, 'b', 'B', 'enterprise')"
+        " returning id",
+        office.account,
+    )
+    await routing.accounts_changed()
+    assert routing.export(account).account.code == "b"
 
 
 async def test_a_secret_is_refused_by_its_name(office: Office) -> None:

@@ -36,6 +36,12 @@ MAIN_ACCOUNT = "main"
 ADMIN_LOGIN = "admin"
 FIRST_TOKEN = "first token"  # noqa: S105
 
+_SECURITY_EVENTS = {
+    "wrong_credentials": "sign_in_refused",
+    "too_many_attempts": "sign_in_throttled",
+}
+"""Lines of the log that addresses are banned by (deploy/fail2ban)."""
+
 
 class AccessService:
     """Implements `callctl.http.auth.Authenticator`, too."""
@@ -88,7 +94,9 @@ class AccessService:
         except CallctlError as error:
             if error.code == "second_factor_required":
                 self._attempts.take_back(*keys)
-            log.warning("sign_in_refused", login=credentials.login, address=address, why=error.code)
+            elif error.code in _SECURITY_EVENTS:
+                event = _SECURITY_EVENTS[error.code]
+                log.warning(event, login=credentials.login, address=address)
             raise
         self._attempts.take_back(*keys)
         secret = secrets.new_session()
@@ -167,13 +175,13 @@ class AccessService:
             )  # fmt: skip
         log.info("token_revoked", token_name=row["name"], actor=actor.name)
 
-    async def reset_password(self, login: str, author: Author = COMMAND_LINE) -> str:
-        """A new generated password; ends all of the user's sessions.
+    async def reset_password(self, login: str) -> str:
+        """A new generated password, by whoever runs the machine; ends all of the user's sessions.
 
         Raises CallctlError: `not_found`.
         """
         async with self._store.transaction() as connection:
-            return await self.reset_password_in(connection, login, author)
+            return await self.reset_password_in(connection, login, COMMAND_LINE)
 
     async def reset_password_in(self, connection: Any, login: str, author: Author) -> str:
         """The same inside the caller's transaction."""
@@ -188,13 +196,9 @@ class AccessService:
         log.info("password_reset", login=login)
         return password
 
-    async def reset_second_factor(self, login: str, author: Author = COMMAND_LINE) -> None:
-        """As if the user had never had one. Raises CallctlError: `not_found`."""
-        async with self._store.transaction() as connection:
-            await self.reset_second_factor_in(connection, login, author)
-
     async def reset_second_factor_in(self, connection: Any, login: str, author: Author) -> None:
-        """The same inside the caller's transaction."""
+        """As if the user had never had one, inside the caller's transaction. Raises CallctlError:
+        `not_found`."""
         user = await _lock_user(connection, login)
         await remove_second_factor(connection, user["id"], author)
         log.info("second_factor_reset", login=login)
@@ -220,7 +224,9 @@ class AccessService:
         Safe to call at every start, and by several at once.
         """
         password, token = secrets.new_password(), secrets.new_token()
-        password_hash = await self._passwords.hash(password)
+        # Hashing is slow, and users are never deleted: one that is there needs no password.
+        is_there = await self._store.get_user(ADMIN_LOGIN) is not None
+        password_hash = "" if is_there else await self._passwords.hash(password)
         async with self._store.transaction() as connection:
             await connection.execute(store.BOOTSTRAP_LOCK)
             account_id = await connection.fetchval(store.ACCOUNT_BY_CODE, MAIN_ACCOUNT)

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Any
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo
 
 import asyncpg
 from msgspec import UNSET, structs
@@ -158,6 +158,9 @@ def _checked_name(text: str, field: str = "body.name") -> str:
 
 
 def _checked_zone(text: str) -> str:
-    if text not in available_timezones():
-        raise CallctlError("invalid_field", "no such time zone (IANA name)", "body.timezone")
+    try:
+        ZoneInfo(text)
+    except (ValueError, OSError, LookupError):
+        message = "is no time zone; write one such as Europe/Budapest"
+        raise CallctlError("invalid_field", message, "body.timezone") from None
     return text

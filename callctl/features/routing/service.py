@@ -179,17 +179,16 @@ class RoutingService:
         """Take over what another process has changed; whether there was anything."""
         async with self._changing:
             snapshot = await self._store.get_snapshot()
-            if snapshot.revision == self._snapshot.revision:
+            if _versions(snapshot) == _versions(self._snapshot):
                 return False
             await self._use(snapshot)
         await self._on_change(self._table)
         return True
 
     async def accounts_changed(self) -> None:
-        """Take over accounts that are new, renamed or in another zone."""
-        async with self._changing:
-            await self._use(await self._store.get_snapshot())
-        await self._on_change(self._table)
+        """Take over accounts that are new, renamed or in another zone, and tell other processes."""
+        await self.refresh()
+        await self._store.notify()
 
     async def apply(
         self,
@@ -352,6 +351,11 @@ def _parsed(
         return parse_document(document, file)
     except DocumentError as error:
         raise invalid_routing(error.places, None, file) from None
+
+
+def _versions(snapshot: Snapshot) -> tuple[object, ...]:
+    """What differs when anything does."""
+    return (snapshot.revision, *(stored.account for stored in snapshot.accounts))
 
 
 def _account(snapshot: Snapshot, account_id: int) -> StoredAccount:

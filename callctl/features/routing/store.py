@@ -230,6 +230,10 @@ class RoutingStore:
             [(c.endpoint, account_id, c.username, c.secret) for c in credentials.values()],
         )
 
+    async def notify(self) -> None:
+        """Have every process look whether anything is new."""
+        await self._db.execute(_NOTIFY, CHANNEL, "")
+
     async def list_revisions(
         self, account_id: int, before: int | None, limit: int
     ) -> list[Revision]:
