@@ -5,10 +5,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """`name` is a login, ``token:NAME`` or ``command line``; `user_id` None = it is no person."""
+    """`name` is a login, ``token:NAME`` or ``command line``; `user_id` None = it is no person.
+
+    `issued_by` is the user who answers for a token.
+    """
 
     name: str
     user_id: int | None = None
+    issued_by: int | None = None
+
+    @property
+    def responsible_id(self) -> int | None:
+        """The user with whom ends what was made; None = the machine."""
+        return self.user_id or self.issued_by
 
 
 COMMAND_LINE = Author("command line")

@@ -43,12 +43,12 @@ class Actor:
     @property
     def author(self) -> Author:
         """Who the audit log says it was."""
-        return Author(self.name, self.user_id)
+        return Author(self.name, self.user_id, self.issued_by)
 
     @property
     def viewer_id(self) -> int | None:
         """The user that only sees a part of the account's people; None = sees all of them."""
-        return None if self.extensions is None else self.user_id or self.issued_by or 0
+        return None if self.extensions is None else self.author.responsible_id or 0
 
     @property
     def calls(self) -> CallScope:

@@ -11,7 +11,9 @@ import aiohttp
 import pytest
 
 from callctl.app import Daemon, openapi_document
+from callctl.config import Settings
 from callctl.core.permissions import ALL_SCOPES, OPEN_TO_ALL, ROLE_SCOPES, Role
+from callctl.db.pool import Database
 from callctl.http.endpoint import Endpoint
 from callctl.http.health import health_endpoints
 from tests.app.full_house import WORD, House, furnish
@@ -54,16 +56,13 @@ async def refuses(
 
 
 def test_an_operation_without_a_scope_is_one_that_is_open_to_all() -> None:
-    daemon_endpoints = [*_all_endpoints()]
-    open_ones = {(e.method, e.path) for e in daemon_endpoints if e.scope is None}
+    everything = [*_all_endpoints()]
+    open_ones = {(e.method, e.path) for e in everything if e.scope is None}
     assert open_ones | {("GET", "/api/v1/openapi.json")} == OPEN_TO_ALL
-    assert {e.scope for e in daemon_endpoints} - {None} <= ALL_SCOPES
+    assert {e.scope for e in everything} - {None} <= ALL_SCOPES
 
 
 def _all_endpoints() -> Iterator[Endpoint]:
-    from callctl.config import Settings
-    from callctl.db.pool import Database
-
     yield from Daemon(Settings(), Database(None), "").endpoints()
     yield from health_endpoints(())
 

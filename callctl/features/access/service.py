@@ -154,9 +154,8 @@ class AccessService:
             )
         if new.expires_at is not None and new.expires_at <= self._clock():
             raise CallctlError("invalid_field", "lies in the past", field="body.expires_at")
-        owner = actor.user_id or actor.issued_by
         return await self._issue(
-            actor.account_id, new.name, new.scopes, new.expires_at, actor.author, owner
+            actor.account_id, new.name, new.scopes, new.expires_at, actor.author
         )
 
     async def revoke_token(self, actor: Actor, token_id: int) -> None:
@@ -216,7 +215,7 @@ class AccessService:
         account_id = await self._store.get_account_id(account)
         if account_id is None:
             raise CallctlError("not_found", f"no account with the code {account}")
-        return (await self._issue(account_id, name, scopes, None, COMMAND_LINE, None)).token
+        return (await self._issue(account_id, name, scopes, None, COMMAND_LINE)).token
 
     async def bootstrap(self) -> Bootstrap:
         """Make the operator account, its administrator and a first token, where they are missing.
@@ -267,13 +266,12 @@ class AccessService:
         scopes: Iterable[str],
         expires_at: datetime | None,
         author: Author,
-        created_by: int | None,
     ) -> IssuedToken:
         token = secrets.new_token()
         async with self._store.transaction() as connection:
             issued = await store.insert_token(
                 connection, account_id, name, token, secrets.digest(token), sorted(set(scopes)),
-                expires_at, created_by,
+                expires_at, author.responsible_id,
             )  # fmt: skip
             if issued is None:
                 raise CallctlError("unauthenticated", "the user is blocked")

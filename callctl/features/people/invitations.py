@@ -63,7 +63,7 @@ class InvitationService:
         try:
             invitation_id = await connection.fetchval(
                 store.INVITATION_INSERT, account_id, secrets.digest(secret), name, new.email,
-                new.role, new.group_id, new.employee_number, new.extension, author.user_id,
+                new.role, new.group_id, new.employee_number, new.extension, author.responsible_id,
                 author.name, timedelta(hours=new.hours),
             )  # fmt: skip
         except asyncpg.IntegrityConstraintViolationError as error:
