@@ -18,10 +18,13 @@ import asyncpg
 from aiohttp import web
 
 import callctl.features.access.api
+import callctl.features.accounts.api
+import callctl.features.audit.api
 import callctl.features.calls.api
 import callctl.features.checks.api
 import callctl.features.limits.api
 import callctl.features.originate.api
+import callctl.features.people.api
 import callctl.features.recordings.api
 import callctl.features.routing.api
 from agi.ping import ping_verb
@@ -35,7 +38,7 @@ from callctl.asterisk.fastagi_server import FastAgiServer
 from callctl.asterisk.journal_files import JournalFiles
 from callctl.asterisk.provision import modules_to_reload, render_provisioning, write_provisioning
 from callctl.config import REMEMBERED_FILE, Settings, dump_settings, networks_of
-from callctl.console.pages import Console
+from callctl.console.pages import Console, link_to
 from callctl.core.calls.record import CallRecord
 from callctl.core.checks.disks import Thresholds
 from callctl.core.errors import CallctlError
@@ -46,6 +49,8 @@ from callctl.db.migrate import migrate
 from callctl.db.pool import Database
 from callctl.features.access.service import AccessService
 from callctl.features.access.store import AccessStore
+from callctl.features.accounts.service import AccountService
+from callctl.features.audit.service import AuditService
 from callctl.features.calls.attribution import attribute
 from callctl.features.calls.reader import JournalReader
 from callctl.features.calls.service import CallService
@@ -57,6 +62,9 @@ from callctl.features.checks.watch import SelfCheck, places_of
 from callctl.features.limits.service import LimitService, LiveChannel
 from callctl.features.originate.service import OriginateService
 from callctl.features.originate.store import OrderStore
+from callctl.features.people.groups import GroupService
+from callctl.features.people.invitations import InvitationService
+from callctl.features.people.users import SignInResets, UserService
 from callctl.features.recordings.service import RecordingPlaces, RecordingService
 from callctl.features.routing.service import RoutingService
 from callctl.features.routing.store import RoutingStore
@@ -66,6 +74,7 @@ from callctl.http.endpoint import Endpoint
 from callctl.http.health import ReadinessCheck, health_endpoints
 from callctl.http.openapi import build_openapi
 from callctl.http.server import HttpServer, build_web_app
+from callctl.secrets import Passwords
 from callctl.telemetry.log import get_logger
 from callctl.telemetry.memory import release_memory
 from callctl.telemetry.metrics import AMI_CONNECTED, AMI_TROUBLE, PLANS, PROVISIONED, UNITS_FAILED
@@ -87,10 +96,20 @@ class Daemon:
         self.settings = settings
         self.db = db
         self.database_url = database_url
-        self.access = AccessService(AccessStore(db), session_hours=settings.session_hours)
+        passwords = Passwords()
+        self.access = AccessService(
+            AccessStore(db), passwords=passwords, session_hours=settings.session_hours
+        )
+        self.users = UserService(db, passwords, sign_in_resets(self.access))
+        self.groups = GroupService(db)
+        self.invitations = InvitationService(db, passwords, link_to(settings.http_public_url))
+        self.audit = AuditService(db)
         self.limits = LimitService(db, lambda: self.routing.table)
         self.routing = RoutingService(
             RoutingStore(db), self._provision, open_gate=self.limits.open_gate
+        )
+        self.accounts = AccountService(
+            db, self.invitations.invite_administrator, self.routing.accounts_changed
         )
         self.calls = CallService(db)
         self.recordings = RecordingService(
@@ -364,6 +383,9 @@ class Daemon:
             *callctl.features.routing.api.endpoints(self.routing),
             *callctl.features.limits.api.endpoints(self.limits),
             *callctl.features.access.api.endpoints(self.access, origin),
+            *callctl.features.people.api.endpoints(self.users, self.groups, self.invitations),
+            *callctl.features.accounts.api.endpoints(self.accounts),
+            *callctl.features.audit.api.endpoints(self.audit),
             *callctl.features.checks.api.endpoints(self.alarms),
         ]
 
@@ -379,6 +401,7 @@ class Daemon:
             recording_url=lambda recording: f"/api/v1/recordings/{recording}",
             alarms=lambda: self.alarms.raised,
             limits=self.limits,
+            invitations=self.invitations,
         )
         checks = (
             ReadinessCheck("database", self.db.check),
@@ -411,6 +434,11 @@ class Daemon:
             raise RuntimeError("waits for the database")
         if self.reader.last_error is not None:
             raise RuntimeError(self.reader.last_error)
+
+
+def sign_in_resets(access: AccessService) -> SignInResets:
+    """What the users' service may do to how people sign in."""
+    return SignInResets(access.reset_password_in, access.reset_second_factor_in)
 
 
 def read_ami_secret(settings: Settings) -> str:

@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 from callctl.config import DEFAULT_CONFIG_FILE, Settings, environment_name, rule_of
 from callctl.core.checks.alarms import ALARMS
 from callctl.core.errors import ERRORS
-from callctl.core.permissions import ROLE_SCOPES, SCOPE_MEANINGS
+from callctl.core.permissions import ROLE_SCOPES, SCOPE_MEANINGS, WHOLE_ACCOUNT_SCOPES
 from callctl.features.checks.doctor.catalogue import CHECKS
 from callctl.telemetry.metrics import REGISTRY
 
@@ -84,14 +84,21 @@ def render_permissions() -> str:
         "",
         _MADE,
         "",
-        "A token has the scopes that it was issued with; a person those of the role.",
+        "A person has the scopes of the role, plus those granted, less those withdrawn one by one",
+        "([people](people.md)). A token has the scopes that it was issued with, as far as whoever",
+        "issued it has them still. Scopes marked * reach over the whole account: they cannot be",
+        "granted to a group leader or a manager. `system:read` is for the operator's people, and",
+        "`accounts:…` for those of an account that can have others below.",
         "",
-        "| Scope | It allows to | " + " | ".join(role.capitalize() for role in roles) + " |",
+        "| Scope | It allows to | "
+        + " | ".join(role.replace("_", " ").capitalize() for role in roles)
+        + " |",
         "|---|---|" + "---|" * len(roles),
     ]
     for scope, meaning in SCOPE_MEANINGS.items():
         held = " | ".join("yes" if scope in ROLE_SCOPES[role] else "–" for role in roles)
-        lines.append(f"| `{scope}` | {meaning} | {held} |")
+        mark = "*" if scope in WHOLE_ACCOUNT_SCOPES else ""
+        lines.append(f"| `{scope}`{mark} | {meaning} | {held} |")
     return "\n".join(lines) + "\n"
 
 

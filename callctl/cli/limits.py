@@ -14,6 +14,8 @@ from callctl.cli.common import (
     run_async,
     settings_of_process,
 )
+from callctl.core.author import COMMAND_LINE
+from callctl.core.scope import CallScope
 from callctl.features.access.service import AccessService
 from callctl.features.access.store import AccessStore
 from callctl.features.limits.model import (
@@ -30,7 +32,6 @@ from callctl.features.limits.service import LimitService
 from callctl.features.routing.service import RoutingService
 from callctl.features.routing.store import RoutingStore
 
-ACTOR = "command line"
 _SHOWN = 200
 
 
@@ -81,7 +82,7 @@ async def _service(account: str) -> AsyncIterator[tuple[LimitService, int]]:
 
 async def _status(arguments: argparse.Namespace) -> int:
     async with _service(arguments.account) as (service, account_id):
-        status = service.status(account_id)
+        status = service.status(CallScope(account_id))
     if arguments.json:
         print_json(status)
     else:
@@ -92,7 +93,7 @@ async def _status(arguments: argparse.Namespace) -> int:
 async def _holds(arguments: argparse.Namespace) -> int:
     state: HoldState | None = None if arguments.all else "waiting"
     async with _service(arguments.account) as (service, account_id):
-        page = await service.list_holds(account_id, HoldFilters(state, _SHOWN))
+        page = await service.list_holds(CallScope(account_id), HoldFilters(state, _SHOWN))
     if arguments.json:
         print_json(page.items)
     else:
@@ -102,7 +103,7 @@ async def _holds(arguments: argparse.Namespace) -> int:
 
 async def _notices(arguments: argparse.Namespace) -> int:
     async with _service(arguments.account) as (service, account_id):
-        page = await service.list_notices(account_id, NoticeFilters(None, _SHOWN))
+        page = await service.list_notices(CallScope(account_id), NoticeFilters(None, _SHOWN))
     if arguments.json:
         print_json(page.items)
         return EXIT_OK
@@ -117,13 +118,19 @@ async def _notices(arguments: argparse.Namespace) -> int:
 async def _approve(arguments: argparse.Namespace) -> int:
     body = Approve(_hours(arguments), arguments.whole_account, arguments.any_destination)
     async with _service(arguments.account) as (service, account_id):
-        return _tell(arguments, await service.approve(account_id, arguments.hold, body, ACTOR))
+        return _tell(
+            arguments,
+            await service.approve(CallScope(account_id), arguments.hold, body, COMMAND_LINE),
+        )
 
 
 async def _refuse(arguments: argparse.Namespace) -> int:
     body = Refuse(_hours(arguments))
     async with _service(arguments.account) as (service, account_id):
-        return _tell(arguments, await service.refuse(account_id, arguments.hold, body, ACTOR))
+        return _tell(
+            arguments,
+            await service.refuse(CallScope(account_id), arguments.hold, body, COMMAND_LINE),
+        )
 
 
 def _hours(arguments: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ from callctl.cli.common import (
     run_async,
     settings_of_process,
 )
+from callctl.core.author import COMMAND_LINE
 from callctl.core.errors import CallctlError
 from callctl.features.access.service import AccessService
 from callctl.features.access.store import AccessStore
@@ -119,7 +120,7 @@ async def _apply(arguments: argparse.Namespace) -> int:
     text = _read(arguments.file)
     async with _service(arguments.account, make=True) as (service, account_id):
         with _refusals_in_words():
-            result = await service.apply(account_id, text, "command line", file=str(arguments.file))
+            result = await service.apply(account_id, text, COMMAND_LINE, file=str(arguments.file))
     if arguments.json:
         print_json(result)
     else:

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from callctl.console import words
 from callctl.console.filters import HistoryForm
 from callctl.console.timeline import WIDTH, build_timeline
+from callctl.core.author import Author
 from callctl.core.checks.alarms import RaisedAlarm
 from callctl.core.errors import CallctlError
 from callctl.core.permissions import Scope
@@ -27,6 +28,7 @@ from callctl.features.limits.model import (
     NoticeView,
     Refuse,
 )
+from callctl.features.people.model import AcceptedInvitation, AcceptInvitation
 from callctl.http.auth import ACTOR, Origin, identify, require_scope
 from callctl.http.decode import field_error, path_id, read_body
 from callctl.http.endpoint import Actor, Page
@@ -34,6 +36,8 @@ from callctl.http.endpoint import Actor, Page
 _HERE = Path(__file__).resolve().parent
 _MAX_FORM_BYTES = 16 * 1024
 _SHOWN = 100
+_ACCEPT = "/accept-invitation"
+_SIGN_IN_PROBLEMS = ("wrong_credentials", "second_factor_required", "too_many_attempts")
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; media-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -51,20 +55,39 @@ class CallHistory(Protocol):
 class HeldCalls(Protocol):
     """What the console needs of the limits' service."""
 
-    async def list_holds(self, account: int, filters: HoldFilters, /) -> Page[HoldView]: ...
+    async def list_holds(self, scope: CallScope, filters: HoldFilters, /) -> Page[HoldView]: ...
 
-    async def list_notices(self, account: int, filters: NoticeFilters, /) -> Page[NoticeView]: ...
+    async def list_notices(
+        self, scope: CallScope, filters: NoticeFilters, /
+    ) -> Page[NoticeView]: ...
 
-    async def approve(self, account: int, hold: int, body: Approve, who: str, /) -> HoldView: ...
+    async def approve(
+        self, scope: CallScope, hold: int, body: Approve, who: Author, /
+    ) -> HoldView: ...
 
-    async def refuse(self, account: int, hold: int, body: Refuse, who: str, /) -> HoldView: ...
+    async def refuse(
+        self, scope: CallScope, hold: int, body: Refuse, who: Author, /
+    ) -> HoldView: ...
+
+
+class Invitations(Protocol):
+    """What the console needs of the invitations' service."""
+
+    async def accept(self, order: AcceptInvitation, /) -> AcceptedInvitation: ...
+
+
+def link_to(public_url: str | None) -> Callable[[str], str]:
+    """The address of the page on which an invitation's secret is accepted."""
+    root = (public_url or "").rstrip("/")
+    return lambda secret: f"{root}{_ACCEPT}?{urlencode({'secret': secret})}"
 
 
 class Console:
     """`recording_url` gives the address of a recording's audio by its id.
 
     `alarms` are those that are raised now: every page shows them to who may see the system.
-    `limits`: with it there is a page of calls held for approval.
+    `limits`: with it there is a page of calls held for approval; `invitations`: with it one where
+    they are accepted.
     """
 
     def __init__(
@@ -76,9 +99,11 @@ class Console:
         recording_url: Callable[[int], str],
         alarms: Callable[[], Sequence[RaisedAlarm]] = lambda: (),
         limits: HeldCalls | None = None,
+        invitations: Invitations | None = None,
     ) -> None:
         self._access = access
         self._limits = limits
+        self._invitations = invitations
         self._calls = calls
         self._origin = origin
         self._alarms = alarms
@@ -106,6 +131,7 @@ class Console:
             web.get("/calls", self._history),
             web.get("/calls/{id}", self._call),
             *self._limit_routes(),
+            *self._invitation_routes(),
             web.static("/static", _HERE / "static"),
         ]
 
@@ -129,14 +155,18 @@ class Console:
         login = form.get("login", "")
         try:
             credentials = msgspec.convert(form, SignIn)
-            opened = await self._access.sign_in(credentials, self._origin.address_of(request))
+            opened = await self._access.sign_in(
+                credentials,
+                self._origin.address_of(request),
+                user_agent=request.headers.get("User-Agent", ""),
+                previous=self._origin.session_of(request),
+            )
         except msgspec.ValidationError:
             return self._render("sign_in.html", 422, login="", problem="Enter both, please.")
         except CallctlError as error:
-            if error.code not in ("wrong_credentials", "too_many_attempts"):
+            if error.code not in _SIGN_IN_PROBLEMS:
                 raise
-            problem = error.message[:1].upper() + error.message[1:] + "."
-            return self._render("sign_in.html", error.status, login=login, problem=problem)
+            return self._render("sign_in.html", error.status, login=login, problem=_sentence(error))
         response = web.Response(status=303, headers={"Location": "/calls"})
         self._origin.set_session(response, opened.secret, opened.max_age)
         return response
@@ -199,8 +229,8 @@ class Console:
 
         async def show(request: web.Request) -> web.StreamResponse:
             actor, account = await self._visitor(request, Scope.LIMITS_READ)
-            held = await limits.list_holds(actor.account_id, HoldFilters(limit=_SHOWN))
-            notices = await limits.list_notices(actor.account_id, NoticeFilters(limit=_SHOWN))
+            held = await limits.list_holds(actor.calls, HoldFilters(limit=_SHOWN))
+            notices = await limits.list_notices(actor.calls, NoticeFilters(limit=_SHOWN))
             return self._render(
                 "limits.html",
                 actor=actor,
@@ -219,12 +249,12 @@ class Console:
             try:
                 if request.match_info["verb"] == "approve":
                     approve = msgspec.convert(form, Approve, strict=False)
-                    await limits.approve(actor.account_id, hold, approve, actor.name)
+                    await limits.approve(actor.calls, hold, approve, actor.author)
                 else:
                     refuse = msgspec.convert(
                         {"hours": form.get("hours", "24")}, Refuse, strict=False
                     )
-                    await limits.refuse(actor.account_id, hold, refuse, actor.name)
+                    await limits.refuse(actor.calls, hold, refuse, actor.author)
             except msgspec.ValidationError as error:
                 raise field_error(error, "form") from None
             return web.Response(status=303, headers={"Location": "/limits"})
@@ -233,6 +263,33 @@ class Console:
             web.get("/limits", show),
             web.post("/limits/{id}/{verb:approve|refuse}", decide),
         ]
+
+    def _invitation_routes(self) -> list[web.AbstractRouteDef]:
+        invitations = self._invitations
+        if invitations is None:
+            return []
+
+        async def show(request: web.Request) -> web.StreamResponse:
+            secret = request.query.get("secret", "")
+            return self._render("accept.html", form={"secret": secret}, problem=None)
+
+        async def accept(request: web.Request) -> web.StreamResponse:
+            self._origin.require_same_origin(request, browser=True)
+            form = await _read_form(request, ("secret", "login", "name", "password"))
+            try:
+                await invitations.accept(msgspec.convert(form, AcceptInvitation))
+            except msgspec.ValidationError as error:
+                problem = field_error(error, "")
+                return self._render("accept.html", 422, form=form, problem=_sentence(problem))
+            except CallctlError as error:
+                if error.code not in ("not_found", "already_exists", "invalid_field"):
+                    raise
+                return self._render(
+                    "accept.html", error.status, form=form, problem=_sentence(error)
+                )
+            return web.Response(status=303, headers={"Location": "/sign-in"})
+
+        return [web.get(_ACCEPT, show), web.post(_ACCEPT, accept)]
 
     async def _visitor(
         self, request: web.Request, scope: Scope = Scope.CALLS_READ
@@ -254,8 +311,15 @@ class Console:
         )
 
 
+def _sentence(error: CallctlError) -> str:
+    """An error's words for a person: the field is named where there is one."""
+    field = (error.field or "").rpartition(".")[2].replace("_", " ")
+    words = f"{field}: {error.message}" if field else error.message
+    return words[:1].upper() + words[1:] + "."
+
+
 async def _read_form(
-    request: web.Request, names: Sequence[str] = ("login", "password")
+    request: web.Request, names: Sequence[str] = ("login", "password", "code")
 ) -> dict[str, str]:
     """The fields `names` of a form that was sent, as far as they are there.
 

@@ -40,6 +40,12 @@ _ALL = (
         "Check both. `callctl user reset-password` sets a new password.",
     ),
     ErrorCode(
+        "second_factor_required",
+        401,
+        "The password is right, and this user has a second factor.",
+        "Send `code` as well: the app's six digits, or one of the recovery codes.",
+    ),
+    ErrorCode(
         "forbidden",
         403,
         "The token or the user's role lacks the scope that this needs; `detail` names it.",

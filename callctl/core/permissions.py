@@ -1,6 +1,6 @@
 """Scopes and roles, declared once: what a token or a person may do."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -8,28 +8,42 @@ from types import MappingProxyType
 class Scope(StrEnum):
     """One right. An endpoint names the one it needs; a token lists those it has."""
 
+    ACCOUNTS_READ = "accounts:read"
+    ACCOUNTS_WRITE = "accounts:write"
+    AUDIT_READ = "audit:read"
     CALLS_READ = "calls:read"
     CALLS_PLACE = "calls:place"
+    GROUPS_WRITE = "groups:write"
     LIMITS_APPROVE = "limits:approve"
     LIMITS_READ = "limits:read"
+    PROFILE_WRITE = "profile:write"
     RECORDINGS_READ = "recordings:read"
     ROUTING_READ = "routing:read"
     ROUTING_WRITE = "routing:write"
     SYSTEM_READ = "system:read"
     TOKENS_WRITE = "tokens:write"
+    USERS_READ = "users:read"
+    USERS_WRITE = "users:write"
 
 
 SCOPE_MEANINGS: Mapping[Scope, str] = MappingProxyType(
     {
+        Scope.ACCOUNTS_READ: "See the accounts below one's own.",
+        Scope.ACCOUNTS_WRITE: "Make and change accounts below one's own, invite to them.",
+        Scope.AUDIT_READ: "See who changed what.",
         Scope.CALLS_READ: "Read the call history.",
         Scope.CALLS_PLACE: "Place calls.",
+        Scope.GROUPS_WRITE: "Make, change and delete groups.",
         Scope.LIMITS_APPROVE: "Let held calls to the outside pass, or refuse them.",
         Scope.LIMITS_READ: "See limits of calls to the outside, held calls and notices.",
+        Scope.PROFILE_WRITE: "Change one's own name, password, second factor and sessions.",
         Scope.RECORDINGS_READ: "Listen to recordings.",
         Scope.ROUTING_READ: "Read the routing and try what it would do.",
         Scope.ROUTING_WRITE: "Change the routing.",
         Scope.SYSTEM_READ: "See how the system is doing.",
         Scope.TOKENS_WRITE: "See, issue and revoke tokens.",
+        Scope.USERS_READ: "See people and groups.",
+        Scope.USERS_WRITE: "Invite, make, change and block people.",
     }
 )
 
@@ -37,29 +51,106 @@ ALL_SCOPES: frozenset[str] = frozenset(Scope)
 
 
 class Role(StrEnum):
-    """What a person is in the company (R002-03, R002-04). Roles bound to a group come later."""
+    """What a person is in the company (R002-03 to R002-06)."""
 
     ADMINISTRATOR = "administrator"
     HEAD = "head"
+    GROUP_LEADER = "group_leader"
+    MANAGER = "manager"
 
+
+_OWN_CALLS: frozenset[str] = frozenset(
+    {Scope.CALLS_READ, Scope.CALLS_PLACE, Scope.PROFILE_WRITE, Scope.RECORDINGS_READ}
+)
+_GROUPS_CALLS = _OWN_CALLS | {Scope.AUDIT_READ, Scope.USERS_READ}
 
 ROLE_SCOPES: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         Role.ADMINISTRATOR: ALL_SCOPES,
         # Sees all calls, changes no settings.
-        Role.HEAD: frozenset(
-            {
-                Scope.CALLS_READ,
-                Scope.CALLS_PLACE,
-                Scope.LIMITS_READ,
-                Scope.RECORDINGS_READ,
-                Scope.ROUTING_READ,
-            }
-        ),
+        Role.HEAD: _GROUPS_CALLS | {Scope.LIMITS_READ, Scope.ROUTING_READ},
+        Role.GROUP_LEADER: _GROUPS_CALLS,
+        Role.MANAGER: _OWN_CALLS,
     }
 )
+
+SEES_ALL_CALLS: frozenset[str] = frozenset({Role.ADMINISTRATOR, Role.HEAD})
+"""Roles that see every call of the account; the others see those of some extensions."""
+
+WHOLE_ACCOUNT_SCOPES: frozenset[str] = frozenset(
+    {
+        Scope.ACCOUNTS_READ,
+        Scope.ACCOUNTS_WRITE,
+        Scope.GROUPS_WRITE,
+        Scope.LIMITS_APPROVE,
+        Scope.ROUTING_READ,
+        Scope.ROUTING_WRITE,
+        Scope.SYSTEM_READ,
+        Scope.TOKENS_WRITE,
+        Scope.USERS_WRITE,
+    }
+)
+"""Rights over the whole account: whoever sees a part of its calls only can have none of them."""
+
+_LACKING_SCOPES: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "operator": frozenset(),
+        # The machine and its Asterisk are the operator's.
+        "reseller": frozenset({Scope.SYSTEM_READ}),
+        # Nothing is below an enterprise.
+        "enterprise": frozenset({Scope.SYSTEM_READ, Scope.ACCOUNTS_READ, Scope.ACCOUNTS_WRITE}),
+    }
+)
+
+
+def scopes_of_account(kind: str) -> frozenset[str]:
+    """What anybody in an account of this kind can be allowed."""
+    return ALL_SCOPES - _LACKING_SCOPES.get(kind, ALL_SCOPES)
 
 
 def scopes_of_role(role: str) -> frozenset[str]:
     """A role that is not declared gives no rights at all."""
     return ROLE_SCOPES.get(role, frozenset())
+
+
+def grantable_scopes(role: str) -> frozenset[str]:
+    """What a person of this role can be granted one by one (R002-07)."""
+    if role not in ROLE_SCOPES:
+        return frozenset()
+    return ALL_SCOPES if role in SEES_ALL_CALLS else ALL_SCOPES - WHOLE_ACCOUNT_SCOPES
+
+
+def rights_of(
+    role: str, granted: Iterable[str], withdrawn: Iterable[str], account_kind: str
+) -> frozenset[str]:
+    """What a person may do: the role's scopes, plus those granted, less those withdrawn."""
+    extra = frozenset(granted) & grantable_scopes(role)
+    held = (scopes_of_role(role) | extra) - frozenset(withdrawn)
+    return held & scopes_of_account(account_kind)
+
+
+def extensions_of(role: str, own: str | None, group: Iterable[str]) -> tuple[str, ...] | None:
+    """Whose calls a person sees (R002-04 to R002-06): None = all of the account's.
+
+    `own`: the person's extension; `group`: those of the people of the same group.
+    """
+    if role in SEES_ALL_CALLS:
+        return None
+    seen = {own} if own is not None else set()
+    if role == Role.GROUP_LEADER:
+        seen.update(group)
+    return tuple(sorted(seen))
+
+
+OPEN_TO_ALL: frozenset[tuple[str, str]] = frozenset(
+    {
+        ("GET", "/healthz"),
+        ("GET", "/readyz"),
+        ("GET", "/metrics"),
+        ("GET", "/api/v1/openapi.json"),
+        ("POST", "/api/v1/sessions"),
+        ("DELETE", "/api/v1/sessions"),
+        ("POST", "/api/v1/invitations/accept"),
+    }
+)
+"""The operations that need no scope: a method and a path that is not here must name one."""

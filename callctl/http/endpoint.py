@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 from aiohttp import web
 from msgspec import Struct
 
+from callctl.core.author import Author
 from callctl.core.scope import CallScope
 
 T = TypeVar("T")
@@ -29,6 +30,7 @@ class Actor:
     """Who asks: a token or a person. `name` is fit for an audit line; `user_id` None = a token.
 
     `extensions` are those whose calls the actor may see, None = all of the account's.
+    `issued_by` is the user who answers for a token, None = the machine's.
     """
 
     account_id: int
@@ -36,6 +38,17 @@ class Actor:
     scopes: frozenset[str]
     user_id: int | None = None
     extensions: tuple[str, ...] | None = None
+    issued_by: int | None = None
+
+    @property
+    def author(self) -> Author:
+        """Who the audit log says it was."""
+        return Author(self.name, self.user_id, self.issued_by)
+
+    @property
+    def viewer_id(self) -> int | None:
+        """The user that only sees a part of the account's people; None = sees all of them."""
+        return None if self.extensions is None else self.author.responsible_id or 0
 
     @property
     def calls(self) -> CallScope:

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from callctl import secrets
 from callctl.core.errors import CallctlError
 from callctl.core.permissions import ALL_SCOPES, Scope
 from callctl.db.pool import Database
-from callctl.features.access import secrets, store
+from callctl.features.access import store
 from callctl.features.access.attempts import AttemptLimiter
 from callctl.features.access.model import NewToken, SignIn
 from callctl.features.access.service import AccessService

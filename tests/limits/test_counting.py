@@ -20,6 +20,7 @@ from callctl.core.routing.model import (
 from callctl.core.routing.plan import HangupStep, Source, TrunkStep
 from callctl.core.routing.plan import RouteRequest as Request
 from callctl.core.routing.planner import plan_route
+from callctl.core.scope import CallScope
 from callctl.db.pool import Database
 from callctl.features.limits.service import LimitService, LiveChannel
 from tests.limits.conftest import World
@@ -117,7 +118,7 @@ def channels(*uniqueids: str, linkedid: str | None = None) -> list[LiveChannel]:
 
 
 def live(world: World) -> int:
-    return world.limits.status(world.account).calls
+    return world.limits.status(CallScope(world.account)).calls
 
 
 async def test_line_is_free_when_asterisk_has_the_channel_no_more(world: World) -> None:
@@ -156,18 +157,18 @@ async def test_calls_that_the_fallback_let_out_are_counted_as_they_are_seen(worl
     out = LiveChannel("3.2", "3.1", "carrier", "AppDial", "")
     world.limits.observe_channels([caller, leg, help_, out], world.now.timestamp())
     assert live(world) == 1
-    used = {(u.limit, u.name): u.used for u in world.limits.status(world.account).usage}
+    used = {(u.limit, u.name): u.used for u in world.limits.status(CallScope(world.account)).usage}
     assert used["extension_abroad.concurrent", "102"] == 1
 
 
 async def test_forward_that_was_not_needed_is_taken_back(world: World) -> None:
     plan = world.decide("carrier", "+3617000003", "4.1")
     assert any(isinstance(step, TrunkStep) and step.when for step in plan.steps)
-    used = {(u.limit, u.name): u.used for u in world.limits.status(world.account).usage}
+    used = {(u.limit, u.name): u.used for u in world.limits.status(CallScope(world.account)).usage}
     assert used["extension_abroad.calls_per_hour", "103"] == 1
     done = record("4.1", world.now, number=None, extension=None)
     world.limits.calls_stored([(done, world.account, None)])
-    usage = world.limits.status(world.account).usage
+    usage = world.limits.status(CallScope(world.account)).usage
     assert [u for u in usage if u.limit == "extension_abroad.calls_per_hour"] == []
 
 
@@ -180,7 +181,7 @@ async def test_minutes_are_those_that_were_talked(world: World) -> None:
         talked = record(f"5.{call}", began, extension="104", talk=20 * 60.0)
         world.limits.calls_stored([(talked, world.account, "+442071838701")])
         world.later(minutes=45)
-    used = {(u.limit, u.name): u.used for u in world.limits.status(world.account).usage}
+    used = {(u.limit, u.name): u.used for u in world.limits.status(CallScope(world.account)).usage}
     assert used["extension_abroad.minutes_per_day", "104"] == 60
     plan = world.decide("104", "00442071838701")
     assert [r.code for r in plan.trace if r.code.startswith("held")] == ["held_minutes_per_day"]
@@ -192,5 +193,5 @@ async def test_record_that_is_built_again_counts_once(world: World) -> None:
     past = record("6.1", world.now)
     for _ in range(3):
         world.limits.calls_stored([(past, world.account, "+442071838750")])
-    used = {(u.limit, u.name): u.used for u in world.limits.status(world.account).usage}
+    used = {(u.limit, u.name): u.used for u in world.limits.status(CallScope(world.account)).usage}
     assert used["extension_abroad.calls_per_hour", "101"] == 1

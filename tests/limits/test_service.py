@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from callctl.core.author import Author
 from callctl.core.calls.record import CallRecord
 from callctl.core.errors import CallctlError
 from callctl.core.routing.plan import Direction, Reason
+from callctl.core.scope import CallScope
 from callctl.db.pool import Database
 from callctl.features.calls import store
 from callctl.features.limits.model import Approve, HoldFilters, NoticeFilters, Refuse
@@ -19,13 +21,13 @@ from tests.limits.records import record
 
 async def waiting(world: World) -> list[tuple[str, str, int]]:
     await world.limits.flush()
-    page = await world.limits.list_holds(world.account, HoldFilters("waiting"))
+    page = await world.limits.list_holds(CallScope(world.account), HoldFilters("waiting"))
     return [(h.extension, h.destination, h.calls) for h in page.items]
 
 
 async def first_hold(world: World) -> int:
     await world.limits.flush()
-    return (await world.limits.list_holds(world.account, HoldFilters())).items[0].id
+    return (await world.limits.list_holds(CallScope(world.account), HoldFilters())).items[0].id
 
 
 async def stored(world: World, *records: CallRecord) -> None:
@@ -45,7 +47,7 @@ async def test_held_calls_ask_once_and_count(world: World) -> None:
     assert await waiting(world) == [("102", "CU", 1), ("101", "CU", 3)]
     assert not world.passes("101", "005371234569")
     assert ("101", "CU", 4) in await waiting(world)
-    page = await world.limits.list_holds(world.account, HoldFilters())
+    page = await world.limits.list_holds(CallScope(world.account), HoldFilters())
     assert page.items[-1].reason == "held until someone approves it: it is a number of CU"
     assert page.items[-1].number == "+5371234569"
 
@@ -53,7 +55,7 @@ async def test_held_calls_ask_once_and_count(world: World) -> None:
 async def test_approval_is_for_who_asked_where_and_for_how_long(world: World) -> None:
     world.passes("101", "005371234567")
     approved = await world.limits.approve(
-        world.account, await first_hold(world), Approve(hours=2), "Anna"
+        CallScope(world.account), await first_hold(world), Approve(hours=2), "Anna"
     )
     assert (approved.state, approved.decided_by) == ("approved", "Anna")
     assert approved.until is not None
@@ -72,7 +74,7 @@ async def test_approval_of_the_whole_account_anywhere_lifts_every_hold_and_no_bl
 ) -> None:
     world.passes("101", "005371234567")
     body = Approve(whole_account=True, any_destination=True)
-    await world.limits.approve(world.account, await first_hold(world), body, "Anna")
+    await world.limits.approve(CallScope(world.account), await first_hold(world), body, "Anna")
     world.now = (await world.limits._store.get_decisions())[0].until - timedelta(hours=1)
     assert [world.passes("102", "005371234567") for _ in range(6)] == [True] * 5 + [False]
     codes = [reason.code for reason in world.decide("102", "005371234567").trace]
@@ -83,11 +85,11 @@ async def test_approval_of_the_whole_account_anywhere_lifts_every_hold_and_no_bl
 async def test_refusal_asks_no_more_and_ends_an_approval(world: World) -> None:
     world.passes("101", "005371234567")
     hold = await first_hold(world)
-    approved = await world.limits.approve(world.account, hold, Approve(), "Anna")
+    approved = await world.limits.approve(CallScope(world.account), hold, Approve(), "Anna")
     assert approved.until is not None
     world.now = approved.until - timedelta(hours=23)
     assert world.passes("101", "005371234567")
-    refused = await world.limits.refuse(world.account, hold, Refuse(), "Béla")
+    refused = await world.limits.refuse(CallScope(world.account), hold, Refuse(), "Béla")
     assert (refused.state, refused.decided_by) == ("refused", "Béla")
     assert not world.passes("101", "005371234567")
     assert await waiting(world) == []
@@ -96,7 +98,9 @@ async def test_refusal_asks_no_more_and_ends_an_approval(world: World) -> None:
 async def test_nobody_decides_for_another_account(world: World) -> None:
     world.passes("101", "005371234567")
     with pytest.raises(CallctlError, match="not_found"):
-        await world.limits.approve(world.account + 1, await first_hold(world), Approve(), "x")
+        await world.limits.approve(
+            CallScope(world.account + 1), await first_hold(world), Approve(), "x"
+        )
 
 
 async def test_decision_of_another_process_is_taken_over(world: World) -> None:
@@ -104,7 +108,7 @@ async def test_decision_of_another_process_is_taken_over(world: World) -> None:
     hold = await first_hold(world)
     watch = asyncio.create_task(world.limits.run_watch())
     other = LimitService(world.db, lambda: world.routing.table)
-    approved = await other.approve(world.account, hold, Approve(), "command line")
+    approved = await other.approve(CallScope(world.account), hold, Approve(), "command line")
     assert approved.until is not None
     world.now = approved.until - timedelta(hours=1)
     async with asyncio.timeout(10):
@@ -124,14 +128,14 @@ async def test_notices_are_one_row_for_a_quarter_of_an_hour(world: World) -> Non
     world.later(minutes=16)
     world.decide("101", "00442071838701")
     await world.limits.flush()
-    page = await world.limits.list_notices(world.account, NoticeFilters())
+    page = await world.limits.list_notices(CallScope(world.account), NoticeFilters())
     found = [(n.action, n.limit.partition(".")[2], n.calls) for n in page.items]
     assert found == [
         ("hold", "calls_per_hour", 1),
         ("hold", "calls_per_hour", 3),
         ("warn", "calls_per_hour", 1),
     ]
-    warned = await world.limits.list_notices(world.account, NoticeFilters("warn"))
+    warned = await world.limits.list_notices(CallScope(world.account), NoticeFilters("warn"))
     assert [n.action for n in warned.items] == ["warn"]
 
 
@@ -139,7 +143,7 @@ async def test_explaining_a_call_counts_nothing(world: World) -> None:
     for _ in range(10):
         plan = world.routing.explain(world.account, "101", "00442071838750", world.now)
         assert plan.steps[0] != plan.steps[-1]
-    assert world.limits.status(world.account).usage == []
+    assert world.limits.status(CallScope(world.account)).usage == []
     for _ in range(2):
         world.passes("101", "00442071838750")
     plan = world.routing.explain(world.account, "101", "00442071838750", world.now)
@@ -166,7 +170,7 @@ async def test_restart_is_no_way_round(world: World) -> None:
     inside = record("8.6", now, number=None, direction=Direction.INTERNAL, to="102")
     await stored(world, *records, old, help_, forward, inside)
     await world.start()
-    used = {(u.limit, u.name): u.used for u in world.limits.status(world.account).usage}
+    used = {(u.limit, u.name): u.used for u in world.limits.status(CallScope(world.account)).usage}
     assert used["extension_abroad.calls_per_hour", "101"] == 3
     assert used["extension_abroad.calls_per_hour", "103"] == 1
     assert used["extension_abroad.minutes_per_day", "101"] == 31
@@ -175,7 +179,7 @@ async def test_restart_is_no_way_round(world: World) -> None:
     assert "held_calls_per_hour" in [reason.code for reason in plan.trace]
     # The journal tells of one of them once more.
     world.limits.calls_stored([(records[0], world.account, "+442071838750")])
-    used = {(u.limit, u.name): u.used for u in world.limits.status(world.account).usage}
+    used = {(u.limit, u.name): u.used for u in world.limits.status(CallScope(world.account)).usage}
     assert used["extension_abroad.calls_per_hour", "101"] == 3
 
 
@@ -203,3 +207,29 @@ async def test_alarms_tell_of_what_waits_and_of_a_phone_gone_wild(world: World) 
         ("calls_held", "", "1 to decide on"),
         ("calls_blocked", "104", "11 calls within the hour"),
     ]
+
+
+async def test_who_sees_some_extensions_sees_their_held_calls_only(world: World) -> None:
+    world.passes("101", "005371234567")
+    await world.limits.flush()
+    hold = await first_hold(world)
+    own, others = CallScope(world.account, ("101",)), CallScope(world.account, ("102",))
+    nobody = CallScope(world.account, ())
+    assert len((await world.limits.list_holds(own, HoldFilters())).items) == 1
+    assert len((await world.limits.list_notices(own, NoticeFilters())).items) == 1
+    for scope in (others, nobody):
+        assert (await world.limits.list_holds(scope, HoldFilters())).items == []
+        assert (await world.limits.list_notices(scope, NoticeFilters())).items == []
+        with pytest.raises(CallctlError, match="not_found"):
+            await world.limits.approve(scope, hold, Approve(), "x")
+
+
+async def test_a_decision_is_in_the_audit_log_with_who_took_it(world: World, db: Database) -> None:
+    world.passes("101", "005371234567")
+    await world.limits.flush()
+    hold = await first_hold(world)
+    await world.limits.approve(CallScope(world.account), hold, Approve(hours=2), Author("Anna"))
+    line = await db.fetchrow("select * from audit order by id desc limit 1")
+    assert (line["author"], line["action"]) == ("Anna", "hold.approved")
+    assert line["subject"] == f"hold:{hold}"
+    assert (line["before"]["state"], line["after"]["state"]) == ("waiting", "approved")

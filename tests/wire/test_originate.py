@@ -11,6 +11,7 @@ import pytest
 from callctl.asterisk.ami import AmiClient, AmiTiming
 from callctl.core.errors import CallctlError
 from callctl.core.routing.model import Extension
+from callctl.core.scope import CallScope
 from callctl.db.pool import Database
 from callctl.features.originate.api import endpoints
 from callctl.features.originate.model import PlaceCall
@@ -61,7 +62,7 @@ class Rig:
     account_id: int
 
     async def place(self, order: PlaceCall = ORDER, key: str | None = None) -> Any:
-        return await self.service.place(self.account_id, "tester", order, key)
+        return await self.service.place(CallScope(self.account_id), "tester", order, key)
 
     async def refusal(self, order: PlaceCall = ORDER, key: str | None = None) -> CallctlError:
         with pytest.raises(CallctlError) as refused:
@@ -97,6 +98,15 @@ async def test_extension_is_rung_and_sent_to_what_it_calls(rig: Rig) -> None:
         "true",
     )
     assert action["Timeout"] == "30000"
+
+
+async def test_who_sees_some_extensions_calls_from_those_only(rig: Rig) -> None:
+    for extensions in (("102",), ()):
+        with pytest.raises(CallctlError, match="no extension 101"):
+            await rig.service.place(CallScope(rig.account_id, extensions), "anna", ORDER, None)
+    assert rig.asterisk.originates == []
+    await rig.service.place(CallScope(rig.account_id, ("101",)), "anna", ORDER, None)
+    assert len(rig.asterisk.originates) == 1
 
 
 async def test_repeated_key_tells_the_first_outcome_and_calls_once(rig: Rig) -> None:

@@ -5,6 +5,8 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable
 
+from callctl.core.errors import CallctlError
+
 _FREE = 5
 _REFILL_SECONDS = 30.0
 _MAX_KEYS = 10_000
@@ -34,6 +36,19 @@ class AttemptLimiter:
         now = self._monotonic()
         debt = max((self._forgotten_at.get(key, now) for key in keys), default=now) - now
         return max(0, math.ceil(debt - (_FREE - 1) * _REFILL_SECONDS))
+
+    def begin(self, *keys: str) -> None:
+        """Count a failure until `take_back` says that it was none.
+
+        Counted before the slow check, or a crowd of attempts at once would all pass. Raises
+        CallctlError("too_many_attempts") when there is no attempt left.
+        """
+        wait = self.seconds_to_wait(*keys)
+        if wait:
+            raise CallctlError(
+                "too_many_attempts", f"wait {wait} seconds", detail={"retry_seconds": wait}
+            )
+        self.failed(*keys)
 
     def failed(self, *keys: str) -> None:
         now = self._monotonic()

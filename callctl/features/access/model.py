@@ -10,13 +10,17 @@ from callctl.core.permissions import Scope
 
 Login = Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00]*$")]
 Password = Annotated[str, Meta(min_length=1, max_length=1000)]
+NewPassword = Annotated[str, Meta(min_length=10, max_length=1000)]
+Code = Annotated[str, Meta(max_length=40)]
+"""The six digits of an authenticator app, or a recovery code; blanks do not count."""
 
 
 class SignIn(Struct, frozen=True, forbid_unknown_fields=True):
-    """A person's login and password."""
+    """A person's login and password, and the code of the second factor where there is one."""
 
     login: Login
     password: Password
+    code: Code = ""
 
 
 class SessionView(Struct, frozen=True):
@@ -29,6 +33,85 @@ class SessionView(Struct, frozen=True):
     expires_at: datetime
 
 
+class SessionItem(Struct, frozen=True):
+    """One of one's own sessions; `current` is the one that asks."""
+
+    id: int
+    created_at: datetime
+    expires_at: datetime
+    address: str
+    user_agent: str
+    current: bool
+
+
+class SessionList(Struct, frozen=True):
+    items: list[SessionItem]
+
+
+class ProfileView(Struct, frozen=True):
+    """Whoever is signed in. `extensions`: whose calls they see, null = all of the account's.
+
+    `recovery_codes` are those that are left.
+    """
+
+    id: int
+    account: str
+    login: str
+    name: str
+    email: str | None
+    employee_number: str | None
+    extension: str | None
+    role: str
+    group: str | None
+    scopes: list[str]
+    extensions: list[str] | None
+    second_factor: bool
+    recovery_codes: int
+
+
+class ProfileChange(Struct, frozen=True, forbid_unknown_fields=True):
+    """What one may change of oneself (R003-31)."""
+
+    name: Annotated[str, Meta(max_length=100)]
+
+
+class PasswordChange(Struct, frozen=True, forbid_unknown_fields=True):
+    """One's own password; all other sessions end."""
+
+    current: Password
+    new: NewPassword
+
+
+class Enrol(Struct, frozen=True, forbid_unknown_fields=True):
+    """Ask for a second factor; it is in force once a code has confirmed it."""
+
+    password: Password
+
+
+class Enrolment(Struct, frozen=True):
+    """For the authenticator app: `uri` as a QR code, or `secret` typed in. Shown this once."""
+
+    secret: str
+    uri: str
+
+
+class Confirm(Struct, frozen=True, forbid_unknown_fields=True):
+    code: Code
+
+
+class RecoveryCodes(Struct, frozen=True):
+    """Each stands in for the app once. Shown this once."""
+
+    codes: list[str]
+
+
+class Disable(Struct, frozen=True, forbid_unknown_fields=True):
+    """Give the second factor up."""
+
+    password: Password
+    code: Code
+
+
 class NewToken(Struct, frozen=True, forbid_unknown_fields=True):
     """A token to issue. It can have no scope that whoever asks for it lacks."""
 
@@ -38,7 +121,10 @@ class NewToken(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TokenView(Struct, frozen=True):
-    """A token without its secret, which nobody can see again."""
+    """A token without its secret, which nobody can see again.
+
+    `created_by` is the login of who answers for it: it can do no more than they can.
+    """
 
     id: int
     name: str
@@ -46,6 +132,7 @@ class TokenView(Struct, frozen=True):
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    created_by: str | None
 
 
 class IssuedToken(Struct, frozen=True):

@@ -20,21 +20,21 @@ _PATH = "/api/v1/limits"
 
 def endpoints(service: LimitService) -> list[Endpoint]:
     async def status(call: ApiCall) -> object:
-        return service.status(call.actor.account_id)
+        return service.status(call.actor.calls)
 
     async def holds(call: ApiCall) -> object:
-        return await service.list_holds(call.actor.account_id, call.query)
+        return await service.list_holds(call.actor.calls, call.query)
 
     async def approve(call: ApiCall) -> object:
         actor = call.actor
-        return await service.approve(actor.account_id, path_id(call.path), call.body, actor.name)
+        return await service.approve(actor.calls, path_id(call.path), call.body, actor.author)
 
     async def refuse(call: ApiCall) -> object:
         actor = call.actor
-        return await service.refuse(actor.account_id, path_id(call.path), call.body, actor.name)
+        return await service.refuse(actor.calls, path_id(call.path), call.body, actor.author)
 
     async def notices(call: ApiCall) -> object:
-        return await service.list_notices(call.actor.account_id, call.query)
+        return await service.list_notices(call.actor.calls, call.query)
 
     read, decide = Scope.LIMITS_READ, Scope.LIMITS_APPROVE
     found = ("not_found",)

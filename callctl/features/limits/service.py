@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from callctl.core.author import Author, author_of
 from callctl.core.calls.record import CallRecord
 from callctl.core.checks.alarms import Finding
 from callctl.core.errors import CallctlError
@@ -20,6 +21,7 @@ from callctl.core.routing.gate import limits_of
 from callctl.core.routing.limits import LimitAction, Rule, Verdict
 from callctl.core.routing.model import RoutingTable
 from callctl.core.routing.outbound import select_emergency
+from callctl.core.scope import CallScope
 from callctl.db.pool import Database
 from callctl.features.limits.counts import Charge, Counts
 from callctl.features.limits.gate import Gate
@@ -286,53 +288,69 @@ class LimitService:
 
     # For people
 
-    def status(self, account_id: int) -> StatusView:
-        """What the account has used of its limits."""
+    def status(self, scope: CallScope) -> StatusView:
+        """What is used of the account's limits, as far as the scope reaches."""
+        account_id, only = scope.account_id, scope.extensions
         index = self._table().accounts.get(account_id)
         now = self._clock().timestamp()
         usage = []
-        for scope, name, used in self._counts.usage(account_id, now) if index else ():
-            extension = name if scope.value.startswith("extension") else None
+        for part, name, used in self._counts.usage(account_id, now) if index else ():
+            extension = name if part.value.startswith("extension") else None
+            if only is not None and extension not in only:
+                continue
             for rule in limits_of(index, extension).rules_abroad if index else ():
-                if rule.scope is scope and used[rule.measure]:
+                if rule.scope is part and used[rule.measure]:
                     usage.append(_usage(rule, name, used[rule.measure]))
-        calls = sum(1 for c in self._counts.live if c.charges[0].account_id == account_id)
+        charges = [call.charges[0] for call in self._counts.live]
+        calls = sum(
+            1
+            for charge in charges
+            if charge.account_id == account_id and (only is None or charge.extension in only)
+        )
         return StatusView(calls, usage)
 
-    async def list_holds(self, account_id: int, filters: HoldFilters) -> Page[HoldView]:
-        return await self._store.list_holds(account_id, filters)
+    async def list_holds(self, scope: CallScope, filters: HoldFilters) -> Page[HoldView]:
+        return await self._store.list_holds(scope, filters)
 
-    async def list_notices(self, account_id: int, filters: NoticeFilters) -> Page[NoticeView]:
-        return await self._store.list_notices(account_id, filters)
+    async def list_notices(self, scope: CallScope, filters: NoticeFilters) -> Page[NoticeView]:
+        return await self._store.list_notices(scope, filters)
 
-    async def approve(self, account_id: int, hold: int, body: Approve, actor: str) -> HoldView:
-        """Let such calls pass. Raises CallctlError("not_found")."""
-        found = await self._get(account_id, hold)
+    async def approve(
+        self, scope: CallScope, hold: int, body: Approve, actor: str | Author
+    ) -> HoldView:
+        """Let such calls pass. Raises CallctlError("not_found"), also outside the scope."""
+        found = await self._get(scope, hold)
         whom = "" if body.whole_account else found.extension
         where = "" if body.any_destination else found.destination
-        return await self._decide(account_id, found, "approved", actor, body.hours, whom, where)
+        return await self._decide(
+            scope.account_id, found, "approved", author_of(actor), body.hours, whom, where
+        )
 
-    async def refuse(self, account_id: int, hold: int, body: Refuse, actor: str) -> HoldView:
+    async def refuse(
+        self, scope: CallScope, hold: int, body: Refuse, actor: str | Author
+    ) -> HoldView:
         """Keep such calls held, and ask no more. Raises CallctlError("not_found")."""
-        found = await self._get(account_id, hold)
+        found = await self._get(scope, hold)
         whom = found.extension if found.for_extension is None else found.for_extension
         where = found.destination if found.for_destination is None else found.for_destination
-        return await self._decide(account_id, found, "refused", actor, body.hours, whom, where)
+        return await self._decide(
+            scope.account_id, found, "refused", author_of(actor), body.hours, whom, where
+        )
 
-    async def _get(self, account_id: int, hold: int) -> HoldView:
-        found = await self._store.get_hold(account_id, hold)
+    async def _get(self, scope: CallScope, hold: int) -> HoldView:
+        found = await self._store.get_hold(scope, hold)
         if found is None:
             raise CallctlError("not_found", f"there is no held call {hold}")
         return found
 
     async def _decide(
-        self, account_id: int, hold: HoldView, state: str, actor: str, hours: int, whom: str,
+        self, account_id: int, hold: HoldView, state: str, author: Author, hours: int, whom: str,
         where: str,
     ) -> HoldView:  # fmt: skip
-        decided = await self._store.decide(account_id, hold, state, actor, hours, whom, where)
+        decided = await self._store.decide(account_id, hold, state, author, hours, whom, where)
         await self.load_decisions()
         log.info(
-            "hold_decided", hold=hold.id, state=state, by=actor, extension=whom or "all",
+            "hold_decided", hold=hold.id, state=state, by=author.name, extension=whom or "all",
             destination=where or "any", hours=hours,
         )  # fmt: skip
         return decided

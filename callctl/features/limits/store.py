@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from callctl.core.author import Author
 from callctl.core.routing.encoding import decode_why, encode_why
 from callctl.core.routing.plan import Reason
 from callctl.core.routing.reasons import render_reason
+from callctl.core.scope import CallScope
+from callctl.db.audit import record_change
 from callctl.db.pool import Database
 from callctl.features.limits.model import HoldFilters, HoldView, NoticeFilters, NoticeView
 from callctl.http.endpoint import Page
@@ -39,13 +42,14 @@ select id, state, extension, destination, reason, number, calls, asked_at, last_
        decided_at, until, for_extension, for_destination
 from limit_holds
 where account_id = $1 and ($2::text is null or state = $2) and ($3::bigint is null or id < $3)
+  and ($5::text[] is null or extension = any($5))
 order by id desc limit $4
 """
 
 HOLD = """
 select id, state, extension, destination, reason, number, calls, asked_at, last_at, decided_by,
        decided_at, until, for_extension, for_destination
-from limit_holds where account_id = $1 and id = $2
+from limit_holds where account_id = $1 and id = $2 and ($3::text[] is null or extension = any($3))
 """
 
 DECIDE = """
@@ -59,6 +63,7 @@ NOTICES = """
 select id, action, limit_name, extension, destination, reason, number, calls, first_at, last_at
 from limit_notices
 where account_id = $1 and ($2::text is null or action = $2) and ($3::bigint is null or id < $3)
+  and ($5::text[] is null or extension = any($5))
 order by id desc limit $4
 """
 
@@ -161,22 +166,32 @@ class LimitStore:
                     why, n.number, n.calls, n.opened_at, n.last_at,
                 )  # fmt: skip
 
-    async def list_holds(self, account_id: int, filters: HoldFilters) -> Page[HoldView]:
+    async def list_holds(self, scope: CallScope, filters: HoldFilters) -> Page[HoldView]:
         """The newest first."""
         rows = await self._db.fetch(
-            HOLDS, account_id, filters.state, filters.cursor, filters.limit + 1
+            HOLDS,
+            scope.account_id,
+            filters.state,
+            filters.cursor,
+            filters.limit + 1,
+            _extensions(scope),
         )
         return _page([_hold(row) for row in rows], filters.limit)
 
-    async def list_notices(self, account_id: int, filters: NoticeFilters) -> Page[NoticeView]:
+    async def list_notices(self, scope: CallScope, filters: NoticeFilters) -> Page[NoticeView]:
         """The newest first."""
         rows = await self._db.fetch(
-            NOTICES, account_id, filters.action, filters.cursor, filters.limit + 1
+            NOTICES,
+            scope.account_id,
+            filters.action,
+            filters.cursor,
+            filters.limit + 1,
+            _extensions(scope),
         )
         return _page([_notice(row) for row in rows], filters.limit)
 
-    async def get_hold(self, account_id: int, hold: int) -> HoldView | None:
-        row = await self._db.fetchrow(HOLD, account_id, hold)
+    async def get_hold(self, scope: CallScope, hold: int) -> HoldView | None:
+        row = await self._db.fetchrow(HOLD, scope.account_id, hold, _extensions(scope))
         return _hold(row) if row else None
 
     async def decide(
@@ -184,7 +199,7 @@ class LimitStore:
         account_id: int,
         hold: HoldView,
         state: str,
-        actor: str,
+        author: Author,
         hours: int,
         for_extension: str,
         for_destination: str,
@@ -192,11 +207,16 @@ class LimitStore:
         """Write the decision, and tell every daemon of it."""
         async with self._db.transaction() as connection:
             await connection.execute(
-                DECIDE, account_id, hold.id, state, actor, timedelta(hours=hours), for_extension,
-                for_destination,
+                DECIDE, account_id, hold.id, state, author.name, timedelta(hours=hours),
+                for_extension, for_destination,
             )  # fmt: skip
             await connection.execute(_NOTIFY, CHANNEL, str(account_id))
-            return _hold(await connection.fetchrow(HOLD, account_id, hold.id))
+            decided = _hold(await connection.fetchrow(HOLD, account_id, hold.id, None))
+            await record_change(
+                connection, account_id, author, f"hold.{state}", f"hold:{hold.id}",
+                _decision_of(hold), _decision_of(decided),
+            )  # fmt: skip
+            return decided
 
     async def get_decisions(self) -> list[Decision]:
         """In force, the oldest first: a later one is over an earlier one."""
@@ -222,6 +242,15 @@ class LimitStore:
     async def get_recent_calls(self, since: datetime) -> list[Any]:
         """Rows of `RECENT_CALLS`, the oldest first: calls that dialled a number outside."""
         return await self._db.fetch(RECENT_CALLS, since, MAX_RECENT_CALLS)
+
+
+def _extensions(scope: CallScope) -> list[str] | None:
+    return None if scope.extensions is None else list(scope.extensions)
+
+
+def _decision_of(hold: HoldView) -> dict[str, Any]:
+    names = ("state", "for_extension", "for_destination", "until")
+    return {name: getattr(hold, name) for name in names}
 
 
 def _page(items: list[Any], limit: int) -> Page[Any]:

@@ -9,7 +9,7 @@ from callctl.http.endpoint import ApiCall, Endpoint
 def endpoints(service: OriginateService) -> list[Endpoint]:
     async def place_call(call: ApiCall) -> PlacedCall:
         key = call.headers.get("Idempotency-Key")
-        return await service.place(call.actor.account_id, call.actor.name, call.body, key)
+        return await service.place(call.actor.calls, call.actor.name, call.body, key)
 
     return [
         Endpoint(

@@ -17,6 +17,7 @@ from callctl.asterisk.ami_protocol import (
 )
 from callctl.core.errors import CallctlError
 from callctl.core.routing.model import Extension
+from callctl.core.scope import CallScope
 from callctl.features.originate.model import OrderState, PlaceCall, PlacedCall
 from callctl.features.originate.store import CallOrder, OrderStore
 from callctl.telemetry.log import get_logger
@@ -61,9 +62,11 @@ class OriginateService:
         self._find_extension = find_extension
 
     async def place(
-        self, account_id: int, placed_by: str, order: PlaceCall, key: str | None
+        self, scope: CallScope, placed_by: str, order: PlaceCall, key: str | None
     ) -> PlacedCall:
-        """Order the call. With a `key` seen before, the first order's outcome is told again.
+        """Order the call, from an extension of the scope.
+
+        With a `key` seen before, the first order's outcome is told again.
 
         Raises CallctlError: ``invalid_field``, ``idempotency_conflict``, ``asterisk_unavailable``
         (nothing sent; the same key may be used again), ``call_failed`` (refused by Asterisk),
@@ -71,7 +74,8 @@ class OriginateService:
         """
         number = normalise_dialled(order.to)
         key = check_key(key)
-        extension = self._extension(account_id, order.from_)
+        account_id = scope.account_id
+        extension = self._extension(scope, order.from_)
         if key and (earlier := await self._store.get_by_key(account_id, key)):
             return _tell_again(earlier, order, number)
         if not self._ami.state.connected:
@@ -86,9 +90,10 @@ class OriginateService:
         # The client may go away; the order and its row must still come to one end together.
         return await asyncio.shield(self._send(new, extension))
 
-    def _extension(self, account_id: int, number: str) -> Extension:
-        extension = self._find_extension(account_id, number)
-        if extension is None or not extension.enabled:
+    def _extension(self, scope: CallScope, number: str) -> Extension:
+        extension = self._find_extension(scope.account_id, number)
+        may_use = scope.extensions is None or number in scope.extensions
+        if extension is None or not extension.enabled or not may_use:
             raise CallctlError("invalid_field", f"no extension {number}", field="body.from")
         return extension
 

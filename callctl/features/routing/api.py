@@ -127,7 +127,9 @@ def _document_endpoints(service: RoutingService) -> list[Endpoint]:
     async def put_document(call: ApiCall) -> ApplyResult:
         actor = call.actor
         revision = call.query.revision
-        return await service.apply(actor.account_id, call.body, actor.name, base_revision=revision)
+        return await service.apply(
+            actor.account_id, call.body, actor.author, base_revision=revision
+        )
 
     async def diff(call: ApiCall) -> DiffView:
         return DiffView(service.diff(call.actor.account_id, call.body))
@@ -211,15 +213,15 @@ def _object_endpoints(service: RoutingService, kind: Kind) -> list[Endpoint]:
 
     async def create_object(call: ApiCall) -> ApplyResult:
         actor = call.actor
-        return await service.put_object(actor.account_id, kind, None, call.body, actor.name)
+        return await service.put_object(actor.account_id, kind, None, call.body, actor.author)
 
     async def replace_object(call: ApiCall) -> ApplyResult:
         actor, name = call.actor, call.path["name"]
-        return await service.put_object(actor.account_id, kind, name, call.body, actor.name)
+        return await service.put_object(actor.account_id, kind, name, call.body, actor.author)
 
     async def delete_object(call: ApiCall) -> ApplyResult:
         actor = call.actor
-        return await service.delete_object(actor.account_id, kind, call.path["name"], actor.name)
+        return await service.delete_object(actor.account_id, kind, call.path["name"], actor.author)
 
     path = f"{_PATH}/{kind.field}"
     item = f"{path}/{{name}}"

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from callctl.core.author import Author, author_of
 from callctl.core.errors import CallctlError
 from callctl.core.routing.check import Problem
 from callctl.core.routing.gate import CountingGate
@@ -178,17 +179,22 @@ class RoutingService:
         """Take over what another process has changed; whether there was anything."""
         async with self._changing:
             snapshot = await self._store.get_snapshot()
-            if snapshot.revision == self._snapshot.revision:
+            if _versions(snapshot) == _versions(self._snapshot):
                 return False
             await self._use(snapshot)
         await self._on_change(self._table)
         return True
 
+    async def accounts_changed(self) -> None:
+        """Take over accounts that are new, renamed or in another zone, and tell other processes."""
+        await self.refresh()
+        await self._store.notify()
+
     async def apply(
         self,
         account_id: int,
         document: structs.Document | str | bytes,
-        actor: str,
+        actor: str | Author,
         *,
         file: str = "",
         base_revision: int | None = None,
@@ -212,7 +218,9 @@ class RoutingService:
                 snapshot.credentials.get(name) == new for name, new in ready.credentials.items()
             ):
                 return ApplyResult(snapshot.revision, [], warnings)
-            revision = await self._store.save(ready.stored, ready.credentials, actor, base_revision)
+            revision = await self._store.save(
+                ready.stored, ready.credentials, author_of(actor), base_revision, changes
+            )
             await self._use(await self._store.get_snapshot())
         await self._on_change(self._table)
         return ApplyResult(revision, changes, warnings)
@@ -237,7 +245,7 @@ class RoutingService:
     # One object at a time
 
     async def put_object(
-        self, account_id: int, kind: Kind, name: str | None, doc: structs.Doc, actor: str
+        self, account_id: int, kind: Kind, name: str | None, doc: structs.Doc, actor: str | Author
     ) -> ApplyResult:
         """Replace the object `name`, or add `doc` (`name` None). Raises as `apply` does, and
         ``not_found`` or ``already_exists``."""
@@ -255,7 +263,7 @@ class RoutingService:
         return await self._apply_objects(account_id, document, kind, objects, actor)
 
     async def delete_object(
-        self, account_id: int, kind: Kind, name: str, actor: str
+        self, account_id: int, kind: Kind, name: str, actor: str | Author
     ) -> ApplyResult:
         """Remove it. Refused with ``invalid_routing`` while something leads to it."""
         self.get_object(account_id, kind, name)
@@ -276,7 +284,7 @@ class RoutingService:
         document: structs.Document,
         kind: Kind,
         objects: list[Any],
-        actor: str,
+        actor: str | Author,
     ) -> ApplyResult:
         changed = msgspec.structs.replace(document, **{kind.field: objects})
         return await self.apply(account_id, changed, actor)
@@ -343,6 +351,11 @@ def _parsed(
         return parse_document(document, file)
     except DocumentError as error:
         raise invalid_routing(error.places, None, file) from None
+
+
+def _versions(snapshot: Snapshot) -> tuple[object, ...]:
+    """What differs when anything does."""
+    return (snapshot.revision, *(stored.account for stored in snapshot.accounts))
 
 
 def _account(snapshot: Snapshot, account_id: int) -> StoredAccount:

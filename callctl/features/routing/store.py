@@ -3,7 +3,7 @@
 Reading gives whole accounts; writing compares with what is there and touches only what differs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,14 +11,19 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from callctl.core.author import Author
 from callctl.core.errors import CallctlError
 from callctl.core.routing.model import Account, AccountKind, RecordPolicy, SipCredential
+from callctl.db.audit import record_change
 from callctl.db.pool import Database
 from callctl.features.routing import structs
-from callctl.features.routing.objects import KIND_OF_FIELD, KINDS, objects_of
+from callctl.features.routing.objects import KIND_OF_FIELD, KINDS, Change, objects_of
 
 CHANNEL = "callctl_routing"
 """PostgreSQL notification on every change; the payload is the account's id."""
+
+MOST_AUDITED = 200
+"""Changes of one apply that the audit log holds; the revision holds the document."""
 
 _ACCOUNTS = """
 select id, parent_id, code, name, kind, timezone, country, settings from accounts order by id
@@ -156,13 +161,15 @@ class RoutingStore:
         self,
         stored: StoredAccount,
         credentials: Mapping[str, SipCredential],
-        actor: str,
+        author: Author,
         base_revision: int | None,
+        changes: Sequence[Change] = (),
     ) -> int:
         """Write an account's routing whole, in one transaction; its new revision.
 
-        Raises CallctlError: ``revision_conflict`` when `base_revision` is not the account's last,
-        ``already_exists`` when another account took a number or an endpoint's name meanwhile.
+        `changes` are for the audit log. Raises CallctlError: ``revision_conflict`` when
+        `base_revision` is not the account's last, ``already_exists`` when another account took a
+        number or an endpoint's name meanwhile.
         """
         account_id = stored.account.id
         try:
@@ -176,8 +183,17 @@ class RoutingStore:
                 await self._write(connection, stored, credentials)
                 document = msgspec.to_builtins(stored.document)
                 revision: int = await connection.fetchval(
-                    _INSERT_REVISION, account_id, actor, document
+                    _INSERT_REVISION, account_id, author.name, document
                 )
+                await record_change(
+                    connection, account_id, author, "routing.changed", "routing",
+                    {"revision": current},
+                    {
+                        "revision": revision,
+                        "changes": list(changes[:MOST_AUDITED]),
+                        "changes_in_all": len(changes),
+                    },
+                )  # fmt: skip
                 await connection.execute(_NOTIFY, CHANNEL, str(account_id))
                 return revision
         except asyncpg.UniqueViolationError as error:
@@ -213,6 +229,10 @@ class RoutingStore:
             _UPSERT_CREDENTIAL,
             [(c.endpoint, account_id, c.username, c.secret) for c in credentials.values()],
         )
+
+    async def notify(self) -> None:
+        """Have every process look whether anything is new."""
+        await self._db.execute(_NOTIFY, CHANNEL, "")
 
     async def list_revisions(
         self, account_id: int, before: int | None, limit: int

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from callctl.core.scope import CallScope
 from callctl.demo.play import Api
 from callctl.demo.sip import Answer, Phone
 from callctl.demo.stack import POLL_SECONDS, Stack
@@ -82,7 +83,7 @@ async def test_line_that_is_taken_is_free_again_as_soon_as_its_call_ends(
     await first.hang_up()
     await first.ended()
     limits = stack.daemon.limits
-    await office.until(lambda: limits.status(1).calls == 0, 1.5)
+    await office.until(lambda: limits.status(CallScope(1)).calls == 0, 1.5)
     await _passes(office, "102", "00442071838703")
 
 
@@ -119,7 +120,7 @@ async def test_forward_abroad_counts_for_who_forwards_and_the_call_goes_on_witho
 
 
 def _used(stack: Stack, name: str) -> dict[str, int]:
-    usage = stack.daemon.limits.status(1).usage
+    usage = stack.daemon.limits.status(CallScope(1)).usage
     return {u.limit.partition(".")[2]: u.used for u in usage if u.name == name}
 
 

@@ -1,0 +1,48 @@
+"""The audit log's writing side: who changed what, in the transaction of the change (R003-87).
+
+Any feature writes here; `callctl.features.audit` reads.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from callctl.core.author import Author
+
+AUDIT_INSERT = """
+insert into audit (account_id, author_id, author, action, subject, before, after)
+values ($1, $2, $3, $4, $5, $6, $7)
+"""
+
+_SECRET_WORDS = ("password", "secret", "token_hash", "totp", "digest")
+
+Values = Mapping[str, Any]
+
+
+async def record_change(
+    connection: Any,
+    account_id: int,
+    author: Author,
+    action: str,
+    subject: str,
+    before: Values | None = None,
+    after: Values | None = None,
+) -> None:
+    """Write a line on `connection`, inside the transaction that makes the change.
+
+    `action` is like ``user.changed`` (the kind of thing, then what was done), `subject` like
+    ``user:12``. `before` and `after` are what msgspec can write as JSON: None where there was
+    nothing, or is nothing now. Of a change only the fields that differ are kept; if none does,
+    nothing is written. Raises ValueError for a field whose name says that it is secret.
+    """
+    for name in (*(before or ()), *(after or ())):
+        if any(word in name for word in _SECRET_WORDS):
+            raise ValueError(f"{name} does not belong in the audit log")
+    if before is not None and after is not None:
+        names = [n for n in {**before, **after} if before.get(n) != after.get(n)]
+        if not names:
+            return
+        before = {n: before[n] for n in names if n in before}
+        after = {n: after[n] for n in names if n in after}
+    await connection.execute(
+        AUDIT_INSERT, account_id, author.user_id, author.name, action, subject, before, after
+    )

@@ -1,0 +1,1 @@
+"""The tree of accounts: an operator, its resellers, their enterprises."""

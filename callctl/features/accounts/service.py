@@ -1,0 +1,166 @@
+"""The tree of accounts, seen from one of them: itself and what is below. The rest is not there."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import asyncpg
+from msgspec import UNSET, structs
+
+from callctl.core.author import Author
+from callctl.core.errors import CallctlError
+from callctl.core.names import tidy_name
+from callctl.db.audit import record_change
+from callctl.db.pool import Database
+from callctl.features.accounts import store
+from callctl.features.accounts.model import (
+    AccountChange,
+    AccountFilters,
+    AccountItem,
+    CreatedAccount,
+    FirstAdministrator,
+    IssuedInvitation,
+    NewAccount,
+)
+from callctl.http.endpoint import Actor, Page
+from callctl.telemetry.log import get_logger
+
+log = get_logger("callctl.accounts")
+
+Invite = Callable[[Any, int, Author, str, str | None], Awaitable[tuple[str, str]]]
+"""(connection, account, author, name, e-mail) to the secret and the link of an administrator's
+invitation, inside a transaction."""
+
+_AUDITED = ("code", "name", "kind", "parent_id", "timezone", "country")
+
+
+class AccountService:
+    """`on_change`: the routing must know of accounts, too."""
+
+    def __init__(
+        self, db: Database, invite: Invite, on_change: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._db = db
+        self._invite = invite
+        self._on_change = on_change
+
+    async def list_accounts(self, actor: Actor, filters: AccountFilters) -> Page[AccountItem]:
+        """Own and below, by code."""
+        rows = await self._db.fetch(
+            store.ACCOUNTS_PAGE, actor.account_id, filters.parent_id, filters.kind, filters.cursor,
+            filters.limit + 1,
+        )  # fmt: skip
+        items = [AccountItem(**row) for row in rows[: filters.limit]]
+        return Page(items, items[-1].code if len(rows) > filters.limit else None)
+
+    async def get_account(self, actor: Actor, account_id: int) -> AccountItem:
+        """Raises CallctlError("not_found"), also for one that is not below."""
+        return await _get(self._db, actor, account_id)
+
+    async def create_account(self, actor: Actor, new: NewAccount) -> CreatedAccount:
+        """Raises CallctlError: `not_found` (parent), `already_exists`, `invalid_field`."""
+        name, zone = _checked_name(new.name), _checked_zone(new.timezone)
+        if new.administrator.name:
+            _checked_name(new.administrator.name, "body.administrator.name")
+        parent_id = new.parent_id or actor.account_id
+        try:
+            async with self._db.transaction() as connection:
+                parent = await _get(connection, actor, parent_id)
+                if parent.kind == "enterprise":
+                    message = "nothing can be below an enterprise"
+                    raise CallctlError("invalid_field", message, "body.parent_id")
+                account_id = await connection.fetchval(
+                    store.ACCOUNT_INSERT, parent_id, new.code, name, new.kind, zone, new.country
+                )
+                account = await _get(connection, actor, account_id)
+                await _record(connection, actor, "created", None, account)
+                secret, link = await self._invite_to(connection, actor, account, new.administrator)
+        except asyncpg.UniqueViolationError:
+            raise CallctlError("already_exists", "this code is taken", "body.code") from None
+        await self._on_change()
+        log.info("account_created", code=new.code, kind=new.kind, actor=actor.name)
+        return CreatedAccount(account, secret, link)
+
+    async def change_account(
+        self, actor: Actor, account_id: int, change: AccountChange
+    ) -> AccountItem:
+        """One's own is changed with its routing. Raises CallctlError: `not_found`, `conflict` (it
+        is one's own), `invalid_field`."""
+        async with self._db.transaction() as connection:
+            await connection.execute(store.ACCOUNT_LOCK, account_id)
+            before = await self._get_below(connection, actor, account_id)
+            after = _changed(before, change)
+            await connection.execute(
+                store.ACCOUNT_UPDATE, account_id, after.name, after.timezone, after.country
+            )
+            await _record(connection, actor, "changed", before, after)
+        await self._on_change()
+        return after
+
+    async def invite_administrator(
+        self, actor: Actor, account_id: int, whom: FirstAdministrator
+    ) -> IssuedInvitation:
+        """Once more, when nobody took the first invitation. Raises CallctlError: `not_found`,
+        `conflict`, `invalid_field`."""
+        async with self._db.transaction() as connection:
+            account = await self._get_below(connection, actor, account_id)
+            return IssuedInvitation(*await self._invite_to(connection, actor, account, whom))
+
+    async def _get_below(self, connection: Any, actor: Actor, account_id: int) -> AccountItem:
+        account = await _get(connection, actor, account_id)
+        if account_id == actor.account_id:
+            raise CallctlError("conflict", "this is your own account, not one below it")
+        return account
+
+    async def _invite_to(
+        self, connection: Any, actor: Actor, account: AccountItem, whom: FirstAdministrator
+    ) -> tuple[str, str]:
+        return await self._invite(connection, account.id, actor.author, whom.name, whom.email)
+
+
+async def _get(connection: Any, actor: Actor, account_id: int) -> AccountItem:
+    row = await connection.fetchrow(store.ACCOUNT, actor.account_id, account_id)
+    if row is None:
+        raise CallctlError("not_found", f"no account with the id {account_id}")
+    return AccountItem(**row)
+
+
+async def _record(
+    connection: Any, actor: Actor, verb: str, before: AccountItem | None, after: AccountItem
+) -> None:
+    """In the log of whoever changes it, and in that of the account itself."""
+    old, new = (
+        {name: getattr(account, name) for name in _AUDITED} if account else None
+        for account in (before, after)
+    )
+    for account_id in (actor.account_id, after.id):
+        await record_change(
+            connection, account_id, actor.author, f"account.{verb}", f"account:{after.id}", old, new
+        )
+
+
+def _changed(account: AccountItem, change: AccountChange) -> AccountItem:
+    after = account
+    if change.name is not UNSET:
+        after = structs.replace(after, name=_checked_name(change.name))
+    if change.timezone is not UNSET:
+        after = structs.replace(after, timezone=_checked_zone(change.timezone))
+    if change.country is not UNSET:
+        after = structs.replace(after, country=change.country)
+    return after
+
+
+def _checked_name(text: str, field: str = "body.name") -> str:
+    try:
+        return tidy_name(text)
+    except ValueError as error:
+        raise CallctlError("invalid_field", str(error), field) from None
+
+
+def _checked_zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ValueError, OSError, LookupError):
+        message = "is no time zone; write one such as Europe/Budapest"
+        raise CallctlError("invalid_field", message, "body.timezone") from None
+    return text

@@ -1,0 +1,1 @@
+"""Reading the log of changes; whoever makes one writes it (`callctl.db.audit`)."""

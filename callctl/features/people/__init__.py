@@ -1,0 +1,1 @@
+"""The people of an account: users, their groups, invitations to become one."""
