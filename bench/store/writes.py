@@ -89,7 +89,7 @@ async def _ours(db: Database, calls: Sequence[store.StoredCall], *, rollups: boo
 
 async def _copy(db: Database, calls: Sequence[store.StoredCall], *, calls_alone: bool) -> float:
     async with db.transaction() as connection:
-        numbers = await store.save_numbers(connection, calls)
+        numbers = await store.save_numbers_of(connection, calls)
         ids = [row[0] for row in await connection.fetch(store.NEXT_CALL_IDS, len(calls))]
     pairs = list(zip(ids, calls, strict=True))
     batches = [

@@ -10,6 +10,9 @@ class Scope(StrEnum):
 
     CALLS_READ = "calls:read"
     CALLS_PLACE = "calls:place"
+    CLIENTS_DELETE = "clients:delete"
+    CLIENTS_READ = "clients:read"
+    CLIENTS_WRITE = "clients:write"
     LIMITS_APPROVE = "limits:approve"
     LIMITS_READ = "limits:read"
     RECORDINGS_READ = "recordings:read"
@@ -23,6 +26,9 @@ SCOPE_MEANINGS: Mapping[Scope, str] = MappingProxyType(
     {
         Scope.CALLS_READ: "Read the call history.",
         Scope.CALLS_PLACE: "Place calls.",
+        Scope.CLIENTS_DELETE: "Delete and merge clients, delete client groups.",
+        Scope.CLIENTS_READ: "See clients, and export them.",
+        Scope.CLIENTS_WRITE: "Add, change and import clients; their types, groups and settings.",
         Scope.LIMITS_APPROVE: "Let held calls to the outside pass, or refuse them.",
         Scope.LIMITS_READ: "See limits of calls to the outside, held calls and notices.",
         Scope.RECORDINGS_READ: "Listen to recordings.",
@@ -51,6 +57,7 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = MappingProxyType(
             {
                 Scope.CALLS_READ,
                 Scope.CALLS_PLACE,
+                Scope.CLIENTS_READ,
                 Scope.LIMITS_READ,
                 Scope.RECORDINGS_READ,
                 Scope.ROUTING_READ,

@@ -13,14 +13,22 @@ c.id, c.call_id, c.direction, c.disposition, c.missed, f.number as from_number, 
 t.number as to_number, u.number as customer_number, c.extension, c.answered_by,
 d.number as destination_number, c.tried, c.started_at, c.answered_at, c.ended_at, c.wait_seconds,
 c.talk_seconds, c.total_seconds, c.has_recording, c.completeness, c.trunk, c.did, c.route,
-c.changed_at
+c.changed_at, k.id as client_id, k.name as client_name, kt.name as client_type,
+kn.name as client_type_now
 """
 
+# Only for the rows of a page. Who the client is follows from the number, now; the type as it was
+# is kept with the call (migrations/0007).
 _NUMBERS = """
 left join numbers f on f.id = c.from_number_id
 left join numbers t on t.id = c.to_number_id
 left join numbers u on u.id = c.customer_number_id
 left join numbers d on d.id = c.destination_number_id
+left join client_numbers l on l.account_id = c.account_id and l.number_id = c.customer_number_id
+left join clients k on k.id = l.client_id
+left join client_types kn on kn.id = k.type_id
+left join call_clients s on s.call = c.id
+left join client_types kt on kt.id = s.type_id
 """
 
 _WHERE = """
@@ -50,6 +58,8 @@ _WHERE = """
   and ($21::text is null or (
         select bool_or(strpos(n.number, $21) > 0) from numbers n
         where n.id in (c.from_number_id, c.to_number_id, c.destination_number_id)))
+  and ($22::bigint is null or exists (
+        select 1 from call_clients k where k.call = c.id and k.type_id = $22))
 """
 # In the words of the partial indexes (migrations/0003), so that each arm is one of them.
 _OF_NUMBERS = """
@@ -141,6 +151,12 @@ def _by_number(sort: str) -> str:
     return _merged(sort, "unnest($16::bigint[]) k(number)", *streams)
 
 
+def _by_client_type(sort: str) -> str:
+    tables = "call_clients e join calls c on c.id = e.call"
+    conditions = "e.account_id = $1 and e.type_id = $22" + _OF_NUMBERS
+    return _stream(sort, tables, conditions, "e.started_at", "e.call")
+
+
 class Source(StrEnum):
     """Which index a page is read from, and so what a rare filter costs."""
 
@@ -149,6 +165,7 @@ class Source(StrEnum):
     EXTENSION = "extension"
     OUTCOME = "outcome"
     NUMBER = "number"
+    CLIENT_TYPE = "client_type"
 
 
 _SOURCES = {
@@ -156,6 +173,7 @@ _SOURCES = {
     Source.EXTENSION: _by_extension,
     Source.OUTCOME: _by_outcome,
     Source.NUMBER: _by_number,
+    Source.CLIENT_TYPE: _by_client_type,
 }
 
 
@@ -187,6 +205,11 @@ select id from numbers
 where grams @> $1::text[] and strpos(number, $2) > 0
 limit $3
 """
+
+CLIENT_NUMBERS = """
+select number_id from client_numbers where account_id = $1 and client_id = $2
+"""
+CLIENT_TYPE = "select id from client_types where account_id = $1 and name = $2"
 
 GET_CALL = f"""
 select {COLUMNS}, c.linkedids, c.plan_id, c.why

@@ -43,7 +43,10 @@ LONG_TALK_SECONDS = 600
 
 @dataclass(frozen=True, slots=True)
 class _Number:
-    """A number looked for: the ids of those that fit, or, where they are many, its digits."""
+    """Numbers looked for: the ids of those that fit, or, where they are many, digits in them.
+
+    With both, a call has one of the numbers, and one with the digits.
+    """
 
     ids: list[int] | None = None
     part: str | None = None
@@ -64,7 +67,15 @@ class CallService:
         cursor = _read_cursor(filters)
         if is_impossible(filters):
             return Page([], None)
-        number = await self._find_number(filters.number)
+        number = await self._find_numbers(scope, filters)
+        type_id = None
+        if filters.client_type is not None:
+            type_id = await self._db.fetchval(
+                queries.CLIENT_TYPE, scope.account_id, filters.client_type
+            )
+        unknown_type = filters.client_type is not None and type_id is None
+        if unknown_type or (filters.client is not None and not number.ids):
+            return Page([], None)
         zone = await self._zone(scope, filters)
         rows = await self._db.fetch(
             queries.LIST_CALLS[filters.sort, choose_source(scope, filters, number)],
@@ -89,6 +100,7 @@ class CallService:
             cursor.id if cursor else None,
             filters.limit + 1,
             number.part,
+            type_id,
         )
         items = [CallSummary(**dict(row)) for row in rows[: filters.limit]]
         more = len(rows) > filters.limit
@@ -127,13 +139,17 @@ class CallService:
             return "UTC"
         return await self._db.fetchval(queries.ACCOUNT_ZONE, scope.account_id) or "UTC"
 
-    async def _find_number(self, part: str | None) -> _Number:
-        """The numbers that hold `part` anywhere; separators in it do not count."""
-        if part is None:
-            return _Number()
-        wanted = "".join(c for c in part if c not in " -()./")
-        if not wanted:
+    async def _find_numbers(self, scope: CallScope, filters: CallFilters) -> _Number:
+        """A client's numbers, and those that hold the part asked for anywhere; separators in it do
+        not count."""
+        wanted = "".join(c for c in filters.number or "" if c not in " -()./") or None
+        if filters.number is not None and wanted is None:
             raise CallctlError("invalid_field", "no digit to search for", "query.number")
+        if filters.client is not None:
+            found = await self._db.fetch(queries.CLIENT_NUMBERS, scope.account_id, filters.client)
+            return _Number([row[0] for row in found], wanted)
+        if wanted is None:
+            return _Number()
         grams = [wanted[i : i + 3] for i in range(len(wanted) - 2)]
         found = await self._db.fetch(queries.NUMBER_IDS, grams, wanted, MOST_NUMBERS + 1)
         if len(found) > MOST_NUMBERS:
@@ -161,6 +177,8 @@ def choose_source(scope: CallScope, filters: CallFilters, number: _Number) -> So
         return Source.NUMBER
     if filters.extension is not None or scope.extensions is not None:
         return Source.EXTENSION
+    if filters.client_type is not None:
+        return Source.CLIENT_TYPE
     has_own_index = (
         filters.missed
         or (filters.has_recording and filters.disposition in (None, "ANSWERED"))
