@@ -36,9 +36,9 @@ left join client_types t on t.id = c.type_id
 left join users u on u.id = c.owner_id
 """
 
-GET_CLIENTS = (
-    f"select {_VIEW} from clients c {_OF} where c.account_id = $1 and c.id = any($2::bigint[])"
-)
+GET_CLIENTS = f"""
+select {_VIEW} from clients c {_OF} where c.account_id = $1 and c.id = any($2::bigint[])
+"""  # noqa: S608 - constants of this file
 
 # What is asked by a subquery alone is worked out once, and then looked up in an index.
 _WHERE = """
@@ -77,10 +77,8 @@ _ORDER = {"name": "order by c.sort_key, c.id", "-created_at": "order by c.id des
 def _list_query(sort: str, called: bool) -> str:
     where = _WHERE + (_CALLED if called else "") + _AFTER[sort]
     page = f"select c.id from clients c where {where} {_ORDER[sort]} limit $12"  # noqa: S608
-    return (
-        f"with p as materialized ({page}) select {_VIEW}, c.sort_key "
-        f"from p join clients c on c.id = p.id {_OF} {_ORDER[sort]}"
-    )
+    columns = f"select {_VIEW}, c.sort_key from p join clients c on c.id = p.id"  # noqa: S608
+    return f"with p as materialized ({page}) {columns} {_OF} {_ORDER[sort]}"
 
 
 LIST_CLIENTS: Mapping[tuple[str, bool], str] = MappingProxyType(
@@ -92,7 +90,7 @@ EXPORT_PAGE = f"""
 select {_VIEW}, u.login as owner
 from clients c {_OF}
 where c.account_id = $1 and c.kind = $2 and c.id > $3 order by c.id limit $4
-"""
+"""  # noqa: S608 - constants of this file
 
 MERGED_INTO = "select winner_id from client_merges where account_id = $1 and loser_id = $2"
 ACCOUNT_COUNTRY = "select country from accounts where id = $1"
