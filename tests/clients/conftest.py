@@ -137,13 +137,21 @@ class Office:
         assert (await self.ask("PUT", "/client-settings", body))[0] == 200
 
 
+_ACCOUNT = """
+insert into accounts (code, name, kind, country) values ($1, $1, 'enterprise', 'HU') returning id
+"""
+_USER = """
+insert into users (account_id, login, name, role, password_hash)
+values ($1, 'boss', 'Administrator', 'administrator', '')
+"""
+
+
 @pytest.fixture
 async def office(db: Database) -> AsyncIterator[Office]:
     access = AccessService(AccessStore(db))
-    made = await access.bootstrap()
-    await db.execute("update accounts set country = 'HU'")
-    other = "insert into accounts (code, name, kind, country) values ('other', 'O', 'reseller', $1)"
-    await db.execute(other, "HU")
+    account_id = await db.fetchval(_ACCOUNT, "main")
+    await db.execute(_USER, account_id)
+    await db.execute(_ACCOUNT, "other")
     endpoints = [
         *clients_api.endpoints(db),
         *calls_api.endpoints(CallService(db)),
@@ -152,9 +160,10 @@ async def office(db: Database) -> AsyncIterator[Office]:
     server = HttpServer(build_web_app(endpoints, access))
     port = await server.start("127.0.0.1", 0)
     url = f"http://127.0.0.1:{port}/api/v1"
-    token = await access.issue_token("other", ALL_SCOPES, "other")
+    token = await access.issue_token("main")
+    other = await access.issue_token("other", ALL_SCOPES, "other")
     async with aiohttp.ClientSession() as session:
-        yield Office(db, made.account_id, url, made.token or "", token, access, session)
+        yield Office(db, account_id, url, token, other, access, session)
     await server.stop()
 
 
