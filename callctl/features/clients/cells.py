@@ -3,6 +3,7 @@ spreadsheet would run."""
 
 import csv
 import io
+import itertools
 import re
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any, BinaryIO
@@ -87,13 +88,12 @@ def read_rows(file: BinaryIO) -> Generator[Row | LineError, None, None]:
 
     Raises CallctlError("invalid_import") for what is no CSV in UTF-8, or has no heading of ours.
     """
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="strict", newline="")
     line = 1
     try:
-        first = text.readline(4096)
-        text.seek(0)
+        first = file.readline().decode("utf-8-sig")
         by_semicolon = first.count(";") > first.count(",")
-        reader = csv.reader(text, delimiter=";" if by_semicolon else ",", strict=True)
+        lines = itertools.chain([first], (raw.decode() for raw in file))
+        reader = csv.reader(lines, delimiter=";" if by_semicolon else ",", strict=True)
         names = _heading(next(reader, []))
         while True:
             line = reader.line_num + 1
@@ -106,8 +106,6 @@ def read_rows(file: BinaryIO) -> Generator[Row | LineError, None, None]:
         raise invalid_import(LineError(line, None, "not UTF-8")) from None
     except csv.Error as error:
         raise invalid_import(LineError(line, None, f"not CSV: {error}")) from None
-    finally:
-        text.detach()
 
 
 def _heading(cells: Sequence[str]) -> list[str]:
