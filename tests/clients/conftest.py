@@ -12,7 +12,7 @@ import pytest
 from callctl.core.calls.record import CallRecord, Completeness, Disposition, Leg
 from callctl.core.permissions import ALL_SCOPES
 from callctl.core.routing.plan import Direction
-from callctl.db.pool import Database
+from callctl.db.pool import WRITE_MODE, Database
 from callctl.features.access import api as access_api
 from callctl.features.access.service import AccessService
 from callctl.features.access.store import AccessStore
@@ -70,7 +70,7 @@ def make_call(
 
 async def store_calls(connection: Any, calls: Sequence[StoredCall]) -> list[int]:
     """What the reader does in its transaction, as far as clients are concerned."""
-    await connection.execute(store.WRITE_MODE)
+    await connection.execute(WRITE_MODE)
     ids = await store.insert_calls(connection, calls)
     await store_step(
         connection, [c.as_stored(i, new=True) for i, c in zip(ids, calls, strict=True)]

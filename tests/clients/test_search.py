@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from callctl.core.scope import CallScope
-from callctl.db.pool import Database
+from callctl.db.pool import WRITE_MODE, Database
 from callctl.features.clients import store
 from callctl.features.clients.keys import question_grams, question_words, search_text, sort_key
 from callctl.features.clients.model import ClientFilters
@@ -172,7 +172,8 @@ async def test_a_search_among_200_000_clients_reads_its_index(db: Database) -> N
         "insert into accounts (code, name, kind) values ('big', 'Big', 'reseller') returning id"
     )
     async with db.transaction() as connection:
-        await connection.execute("drop index clients_grams")
+        await connection.execute(WRITE_MODE)
+        await connection.execute("drop index clients_grams, clients_by_type, clients_by_age")
         await connection.execute(_MANY, account_id, 200_000, timeout=120)
         index = "create index clients_grams on clients using gin (grams)"
         await connection.execute(index, timeout=120)

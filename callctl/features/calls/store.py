@@ -174,11 +174,6 @@ async def find_existing(
     return found
 
 
-WRITE_MODE = "set local plan_cache_mode = auto"
-"""For a transaction that writes: checking a foreign key is a statement, too, and to plan it anew
-for each row (as the pool has it, for the sake of lists) takes three quarters of the time."""
-
-
 @dataclass(frozen=True, slots=True)
 class TableRows:
     """Rows for one table, in the order of `columns`."""

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from callctl.core.errors import CallctlError
 from callctl.db.numbers import save_numbers
-from callctl.db.pool import Database
+from callctl.db.pool import WRITE_MODE, Database
 from callctl.features.clients import store
 from callctl.features.clients.cells import (
     MAX_ROWS,
@@ -116,6 +116,7 @@ async def import_clients(
     rows = read_rows(file)
     try:
         async with db.transaction() as connection:
+            await connection.execute(WRITE_MODE)
             run = _Import(connection, account_id, country, options)
             await run.prepare()
             while batch := await asyncio.to_thread(_next_batch, rows, country):
