@@ -66,12 +66,16 @@ def question_grams(words: Iterable[str]) -> list[str]:
 
 def _pieces(text: str) -> list[str]:
     """Runs of letters and digits of one kind of writing."""
+    if text.isascii():
+        return _PIECES.findall(text)
     normal = unicodedata.normalize("NFKC", text)
     # Marks that stay beside their letter (Indic vowels) are no part of \w; they part no word.
     return _PIECES.findall("".join(c for c in normal if unicodedata.category(c) != "Mn"))
 
 
 def _fold(piece: str) -> str:
+    if piece.isascii():
+        return piece.lower()
     return "".join(c for c in anyascii(piece).lower() if c.isalnum())
 
 
