@@ -186,10 +186,20 @@ async def test_companies_are_found_by_the_files_id_or_by_name(office: Office) ->
 
 async def test_an_id_of_another_account_updates_nothing(office: Office) -> None:
     ann = await office.add("Ann")
-    text = f"id,name\n{ann['id']},Taken over\n"
+    text = (await export(office)).replace(",Ann,", ",Taken over,")
+    assert str(ann["id"]) in text
     status, report = await send(office, text, office.other, update=True)
     assert (status, report["created"], report["updated"]) == (200, 1, 0)
     assert await office.found() == ["Ann"]
+
+
+async def test_an_update_needs_every_column_so_that_none_is_emptied(office: Office) -> None:
+    ann = await office.add("Ann", NUMBER)
+    status, refused = await send(office, f"id,name\n{ann['id']},Anna\n", update=True)
+    assert (status, refused["error"]["detail"][0]["message"]) == (422, "this column is missing")
+    text = (await export(office)).replace(",Ann,", ",Anna,")
+    assert (await send(office, text, update=True))[1]["updated"] == 1
+    assert await office.found(q=NUMBER) == ["Anna"]
 
 
 async def test_without_update_every_row_is_a_new_client(office: Office) -> None:

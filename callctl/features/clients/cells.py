@@ -83,8 +83,9 @@ def invalid_import(*errors: LineError, failed: int = 1) -> CallctlError:
     return CallctlError("invalid_import", words + more, detail=list(errors))
 
 
-def read_rows(file: BinaryIO) -> Generator[Row | LineError, None, None]:
-    """Row by row; what is wrong with one row stands in its place.
+def read_rows(file: BinaryIO, *, whole: bool) -> Generator[Row | LineError, None, None]:
+    """Row by row; what is wrong with one row stands in its place. `whole`: every column must be
+    there, so that nothing is emptied that the file does not speak of.
 
     Raises CallctlError("invalid_import") for what is no CSV in UTF-8, or has no heading of ours.
     """
@@ -94,7 +95,7 @@ def read_rows(file: BinaryIO) -> Generator[Row | LineError, None, None]:
         by_semicolon = first.count(";") > first.count(",")
         lines = itertools.chain([first], (raw.decode() for raw in file))
         reader = csv.reader(lines, delimiter=";" if by_semicolon else ",", strict=True)
-        names = _heading(next(reader, []))
+        names = _heading(next(reader, []), COLUMNS if whole else ("name",))
         while True:
             line = reader.line_num + 1
             cells = next(reader, None)
@@ -108,15 +109,16 @@ def read_rows(file: BinaryIO) -> Generator[Row | LineError, None, None]:
         raise invalid_import(LineError(line, None, f"not CSV: {error}")) from None
 
 
-def _heading(cells: Sequence[str]) -> list[str]:
+def _heading(cells: Sequence[str], needed: Iterable[str]) -> list[str]:
     names = [cell.strip().lower() for cell in cells]
     for name in names:
         if name not in COLUMNS:
             raise invalid_import(LineError(1, name[:40], "unknown column"))
         if names.count(name) > 1:
             raise invalid_import(LineError(1, name, "stands there twice"))
-    if "name" not in names:
-        raise invalid_import(LineError(1, "name", "this column is missing"))
+    for name in needed:
+        if name not in names:
+            raise invalid_import(LineError(1, name, "this column is missing"))
     return names
 
 

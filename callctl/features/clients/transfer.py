@@ -113,7 +113,7 @@ async def import_clients(
     when somebody else takes one of the numbers meanwhile.
     """
     country = await db.fetchval(store.ACCOUNT_COUNTRY, account_id)
-    rows = read_rows(file)
+    rows = read_rows(file, whole=options.update)
     try:
         async with db.transaction() as connection:
             await connection.execute(WRITE_MODE)
