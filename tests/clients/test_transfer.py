@@ -1,15 +1,19 @@
 """CSV out and in: the same clients, nothing that a spreadsheet would run, nothing by halves."""
 
+import asyncio
 import csv
 import io
+import threading
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callctl.core.errors import CallctlError
 from callctl.features.clients import cells, transfer
 from callctl.features.clients.cells import read_cell, write_cell
+from callctl.features.clients.model import ImportOptions
 
 from .conftest import Office
 
@@ -266,3 +270,36 @@ async def test_many_rows_go_through_in_batches(
     status, refused = await send(office, text)
     assert (status, len(refused["error"]["detail"])) == (422, 100)
     assert "and 949 more" in refused["error"]["message"]
+
+
+class SlowFile(io.BytesIO):
+    """A file whose last line is not there until it is let go."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text.encode())
+        self.reached, self.go_on = threading.Event(), threading.Event()
+
+    def __next__(self) -> bytes:
+        line = super().__next__()
+        if line == b"last\n":
+            self.reached.set()
+            assert self.go_on.wait(20)
+        return line
+
+
+async def test_calls_are_stored_while_an_import_goes_on(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "BATCH_ROWS", 2)
+    await office.register()
+    file = SlowFile(f"name,numbers\nAnn,{NUMBER}\nBen,{SECOND}\nlast\n")
+    importing = asyncio.create_task(
+        transfer.import_clients(office.db, office.account_id, file, ImportOptions())
+    )
+    assert await asyncio.to_thread(file.reached.wait, 20)
+    async with asyncio.timeout(10):
+        await office.store(office.call(NUMBER))
+    file.go_on.set()
+    with pytest.raises(CallctlError, match="took one of the numbers meanwhile"):
+        await importing
+    assert await office.found() == [NUMBER]

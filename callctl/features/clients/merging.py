@@ -1,5 +1,6 @@
 """Two clients become one: what hung on the loser hangs on the winner."""
 
+import asyncio
 from typing import Any
 
 from callctl.core.errors import CallctlError
@@ -80,6 +81,6 @@ async def _with_new_keys(connection: Any, account_id: int, id_: int) -> ClientVi
         raise CallctlError("conflict", f"together they have more than {MAX_NUMBERS} numbers")
     country = await connection.fetchval(store.ACCOUNT_COUNTRY, account_id)
     numbers = [n.number for n in client.numbers]
-    words = search_text(client.name, client.address, numbers, country)
+    words = await asyncio.to_thread(search_text, client.name, client.address, numbers, country)
     await connection.execute(SET_SEARCH, id_, words)
     return client

@@ -1,6 +1,7 @@
 """Import and export of clients as CSV: streamed, in one transaction, every wrong line told.
 
-Rows are read and checked in a thread, a few hundred at a time, and written as many at once.
+Rows are read and checked in a thread, a few hundred at a time, and written as many at once. Numbers
+are linked at the very end: until the transaction's end, whoever stores a call of one would wait.
 """
 
 import asyncio
@@ -29,6 +30,7 @@ from callctl.features.clients.service import build_draft
 
 EXPORT_ROWS = 500
 BATCH_ROWS = 500
+LINKED_AT_ONCE = 5_000
 TOLD_ERRORS = 100
 
 TYPES = "select name, id from client_types where account_id = $1"
@@ -117,11 +119,12 @@ async def import_clients(
     try:
         async with db.transaction() as connection:
             await connection.execute(WRITE_MODE)
-            run = _Import(connection, account_id, country, options)
+            run = _Import(db, connection, account_id, country, options)
             await run.prepare()
             while batch := await asyncio.to_thread(_next_batch, rows, country):
                 await run.take(batch)
             await run.link_companies()
+            await run.link_numbers()
             if options.dry_run or (run.failed and not options.partial):
                 raise _RolledBack
     except _RolledBack:
@@ -167,6 +170,7 @@ def _check(row: Row | LineError, country: str) -> _Read | LineError:
 class _Import:
     """One import under way, on one connection inside its transaction."""
 
+    db: Database
     connection: Any
     account_id: int
     country: str
@@ -182,6 +186,8 @@ class _Import:
     """In which line each number stood."""
     ids: dict[str, int] = field(default_factory=dict)
     """The file's ids, and those that the rows have here."""
+    numbers: list[tuple[int, int, str, int]] = field(default_factory=list)
+    """(number, client, label, place), to be linked."""
     links: list[tuple[int, int, str]] = field(default_factory=list)
     """(line, person, company as the file has it)."""
 
@@ -274,7 +280,7 @@ class _Import:
         self.created += len(new)
         self.updated += len(old)
         both = new + old
-        await self._write_numbers(both)
+        await self._save_numbers(both)
         await self._write_groups(both)
         for id_, read in both:
             if read.row.id:
@@ -301,20 +307,26 @@ class _Import:
         ]
         return [list(column) for column in zip(*rows, strict=True)]
 
-    async def _write_numbers(self, pairs: Sequence[tuple[int, _Read]]) -> None:
-        wanted = [n for _, read in pairs for n in read.draft.numbers]
-        if not wanted:
-            return
-        ids = await save_numbers(self.connection, wanted)
-        rows = [
-            (ids[number], id_, label, place)
-            for id_, read in pairs
+    async def _save_numbers(self, pairs: Sequence[tuple[int, _Read]]) -> None:
+        """Into the dictionary on a connection of its own: one that is new there is seen at once."""
+        async with self.db.connection() as connection:
+            ids = await save_numbers(connection, [n for _, r in pairs for n in r.draft.numbers])
+        self.numbers += [
+            (ids[number], client, label, place)
+            for client, read in pairs
             for place, (number, label) in enumerate(read.draft.numbers.items())
         ]
-        columns = [list(column) for column in zip(*rows, strict=True)]
-        added = await self.connection.fetch(NUMBERS_ADD, self.account_id, *columns)
-        if len(added) < len(rows):
-            raise CallctlError("conflict", "somebody took one of the numbers meanwhile: try again")
+
+    async def link_numbers(self) -> None:
+        """Raises CallctlError("conflict")."""
+        self.numbers.sort()
+        for start in range(0, len(self.numbers), LINKED_AT_ONCE):
+            rows = self.numbers[start : start + LINKED_AT_ONCE]
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            added = await self.connection.fetch(NUMBERS_ADD, self.account_id, *columns)
+            if len(added) < len(rows):
+                words = "somebody took one of the numbers meanwhile: try again"
+                raise CallctlError("conflict", words)
 
     async def _write_groups(self, pairs: Sequence[tuple[int, _Read]]) -> None:
         rows = [(name, id_) for id_, read in pairs for name in read.row.groups]
