@@ -236,3 +236,19 @@ async def test_a_rebuilt_call_of_another_party_forgets_the_type(office: Office) 
         assert (shown["client_name"], shown["client_type"]) == (name, kept)
         if kept:
             assert await office.calls(client_type=kept) == [shown]
+
+
+async def test_a_call_that_takes_in_another_takes_its_type(office: Office) -> None:
+    ann = await office.add("Ann", NUMBER, type="VIP")
+    keep, loser = await office.store(
+        office.call("101", direction=Direction.INTERNAL, call_id="lab-y.1"),
+        office.call(NUMBER, call_id="lab-y.2"),
+    )
+    await office.ask("PATCH", f"/clients/{ann['id']}", {"type": "problem"})
+    built = office.call(NUMBER, call_id="lab-y.1", minute=5)
+    async with office.db.transaction() as connection:
+        await store.replace_call(connection, keep, built, [loser])
+        await store_step(connection, [built.as_stored(keep, new=False)])
+    (shown,) = await office.calls()
+    assert (shown["id"], shown["client_type"], shown["client_type_now"]) == (keep, "VIP", "problem")
+    assert await office.calls(client_type="VIP") == [shown]

@@ -81,6 +81,12 @@ NEXT_CALL_IDS = """
 select nextval(pg_get_serial_sequence('calls', 'id')) from generate_series(1, $1::int)
 """
 DELETE_CALLS = "delete from calls where id = any($1::bigint[])"
+TAKE_CLIENT_TYPE = """
+insert into call_clients (call, account_id, number_id, type_id, started_at)
+select $1, account_id, number_id, type_id, started_at from call_clients
+where call = any($2::bigint[]) order by call limit 1
+on conflict (call) do nothing
+"""
 POSITION_SELECT = "select generation, position from journal_positions where systemname = $1"
 POSITION_UPSERT = """
 insert into journal_positions (systemname, generation, position) values ($1, $2, $3)
@@ -222,14 +228,15 @@ async def insert_calls(connection: Any, calls: Sequence[StoredCall]) -> list[int
 async def replace_call(connection: Any, id_: int, call: StoredCall, losers: Sequence[int]) -> None:
     """Write a rebuilt call over the stored one; `losers` turned out to be parts of it.
 
-    Recordings move along; everything else about a call is a function of its rows. The sums must
-    have been told before (`RollupChanges.before_change`).
+    Recordings move along, and what type its client had; everything else about a call is a function
+    of its rows. The sums must have been told before (`RollupChanges.before_change`).
     """
     number_ids = await save_numbers_of(connection, [call])
     if losers:
         await connection.execute(
             "update recordings set call = $1 where call = any($2::bigint[])", id_, list(losers)
         )
+        await connection.execute(TAKE_CLIENT_TYPE, id_, list(losers))
         await connection.execute(DELETE_CALLS, list(losers))
     for table in ("legs", "attempts", "call_extensions", "call_rows"):
         await connection.execute(f"delete from {table} where call = $1", id_)  # noqa: S608
