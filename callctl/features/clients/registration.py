@@ -6,7 +6,8 @@ new, two statements.
 """
 
 import asyncio
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,18 +19,22 @@ from callctl.features.clients.keys import search_text, sort_key
 from callctl.numbers import normalise
 
 _MOST_NAME_CHARS = 200
+_E164 = re.compile(r"\+[0-9]{5,15}")
+"""What may be one: text that could not be normalised looks like this, too."""
 
+# Looked up call by call, in indexes: a join is planned by statistics, which a table that has just
+# begun to grow does not have.
 UNKNOWN = """
-select distinct on (w.account_id, n.id)
-       w.account_id, w.number, w.direction, n.id as number_id, a.country
-from unnest($1::bigint[], $2::text[], $3::text[]) w(account_id, number, direction)
-join client_settings s on s.account_id = w.account_id
-     and s.register and w.direction = any(s.register_directions)
-join accounts a on a.id = w.account_id
-join numbers n on n.number = w.number
-where not exists (select 1 from client_numbers k
-                  where k.account_id = w.account_id and k.number_id = n.id)
-order by w.account_id, n.id
+select distinct on (c.account_id, c.customer_number_id)
+       c.id as call, c.account_id, c.customer_number_id as number_id, a.country
+from calls c
+join client_settings s on s.account_id = c.account_id
+     and s.register and c.direction = any(s.register_directions)
+join accounts a on a.id = c.account_id
+where c.id = any($1::bigint[])
+  and (select k.client_id from client_numbers k
+       where k.account_id = c.account_id and k.number_id = c.customer_number_id) is null
+order by c.account_id, c.customer_number_id, c.id
 """
 # The number is taken first: of two writers the second one waits here, and then makes no client.
 REGISTER = """
@@ -57,8 +62,11 @@ KEEP_TYPES = """
 insert into call_clients (call, account_id, number_id, type_id, started_at)
 select c.id, c.account_id, c.customer_number_id, k.type_id, c.started_at
 from calls c
-join client_numbers n on n.account_id = c.account_id and n.number_id = c.customer_number_id
-join clients k on k.id = n.client_id
+cross join lateral (
+    select k.type_id from client_numbers n join clients k on k.id = n.client_id
+    where n.account_id = c.account_id and n.number_id = c.customer_number_id
+    limit 1
+) k
 where c.id = any($1::bigint[]) and k.type_id is not null
 on conflict (call) do nothing
 """
@@ -76,11 +84,10 @@ where s.call = any($1::bigint[]) and c.id = s.call and c.started_at <> s.started
 
 @dataclass(frozen=True, slots=True)
 class Stranger:
-    """An outside party that may become a client, by the call that it is known from."""
+    """An outside party that may become a client, as one call knows it."""
 
     account_id: int
     number: str
-    direction: str
     name: str
     call: int
 
@@ -97,42 +104,34 @@ async def store_step(connection: Any, records: Sequence[StoredRecord]) -> None:
         await connection.execute(KEEP_TYPES, parties)
 
 
-def find_strangers(records: Sequence[StoredRecord]) -> list[Stranger]:
-    """Outside parties whose number is one, once each for a direction.
+def find_strangers(records: Sequence[StoredRecord]) -> dict[int, Stranger]:
+    """Outside parties whose number looks like one, by the id of their call.
 
     Withheld numbers, what is no number, parties inside and callers whom a rule refused are none
     (R001-11).
     """
-    found: dict[tuple[int, str, str], Stranger] = {}
+    found: dict[int, Stranger] = {}
     for stored in records:
         record, number = stored.record, stored.customer_number
         if number is None or record.direction is Direction.INTERNAL or record.refused_by_rule:
             continue
-        if normalise(number, "ZZ") == number:
+        if _E164.fullmatch(number):
             said = record.from_name if record.direction is Direction.INBOUND else None
-            stranger = Stranger(
-                stored.account_id,
-                number,
-                record.direction.value,
-                _printable(said or "") or number,
-                stored.id,
-            )
-            found.setdefault((stranger.account_id, number, stranger.direction), stranger)
-    return list(found.values())
+            name = _printable(said or "") or number
+            found[stored.id] = Stranger(stored.account_id, number, name, stored.id)
+    return found
 
 
-async def _register(connection: Any, strangers: Sequence[Stranger]) -> None:
-    by_party = {(s.account_id, s.number, s.direction): s for s in strangers}
-    rows = await connection.fetch(UNKNOWN, *map(list, zip(*by_party, strict=True)))
-    if not rows:
-        return
+async def _register(connection: Any, strangers: Mapping[int, Stranger]) -> None:
+    rows = await connection.fetch(UNKNOWN, list(strangers))
     unknown = {
-        (row["account_id"], row["number_id"]): (
-            by_party[row["account_id"], row["number"], row["direction"]],
-            row["country"],
-        )
+        (row["account_id"], row["number_id"]): (stranger, row["country"])
         for row in rows
+        # Whether it is a number is dear to find out, and only worth it for who is new.
+        if (stranger := strangers[row["call"]]).number == normalise(stranger.number, "ZZ")
     }
+    if not unknown:
+        return
     keys = await asyncio.to_thread(_make_keys, list(unknown.values()))
     made = await connection.fetch(
         REGISTER,

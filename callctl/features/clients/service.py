@@ -114,7 +114,7 @@ class ClientService:
     async def change_client(self, account_id: int, id_: int, change: ClientChange) -> ClientView:
         """Raises CallctlError: `not_found`, `invalid_field`, `conflict`."""
         async with self._db.transaction() as connection:
-            locked = (await self._lock(connection, account_id, id_))[id_]
+            locked = (await lock_clients(connection, account_id, id_))[id_]
             old = await self._get(connection, account_id, id_)
             country = await connection.fetchval(store.ACCOUNT_COUNTRY, account_id)
             type_id = locked["type_id"]
@@ -131,13 +131,13 @@ class ClientService:
     async def delete_client(self, account_id: int, id_: int) -> None:
         """Its numbers are nobody's then. Raises CallctlError("not_found")."""
         async with self._db.transaction() as connection:
-            await self._lock(connection, account_id, id_)
+            await lock_clients(connection, account_id, id_)
             await connection.execute(DELETE_CLIENT, account_id, id_)
 
     async def convert_client(self, account_id: int, id_: int, kind: str) -> ClientView:
         """Raises CallctlError: `not_found`; `conflict` while it is linked as what it was."""
         async with self._db.transaction() as connection:
-            locked = (await self._lock(connection, account_id, id_))[id_]
+            locked = (await lock_clients(connection, account_id, id_))[id_]
             if locked["kind"] != kind:
                 links = await connection.fetchval(COUNT_LINKS, id_)
                 if links:
@@ -153,7 +153,7 @@ class ClientService:
     async def copy_client(self, account_id: int, id_: int, name: str | None) -> ClientView:
         """A new one with all but its numbers. Raises CallctlError: `not_found`, `invalid_field`."""
         async with self._db.transaction() as connection:
-            locked = (await self._lock(connection, account_id, id_))[id_]
+            locked = (await lock_clients(connection, account_id, id_))[id_]
             old = await self._get(connection, account_id, id_)
             country = await connection.fetchval(store.ACCOUNT_COUNTRY, account_id)
             like = _changed(old, ClientChange(name=UNSET if name is None else name, numbers=[]))
@@ -167,7 +167,7 @@ class ClientService:
         """Put a person with a company. Raises CallctlError: `not_found`; `conflict` for two of a
         kind: companies are never in one another, so that there are no circles."""
         async with self._db.transaction() as connection:
-            locked = await self._lock(connection, account_id, person, company)
+            locked = await lock_clients(connection, account_id, person, company)
             kinds = (locked[person]["kind"], locked[company]["kind"])
             if kinds != ("person", "company"):
                 raise CallctlError("conflict", f"a person is put with a company, not {kinds}")
@@ -177,7 +177,7 @@ class ClientService:
     async def unlink(self, account_id: int, person: int, company: int) -> None:
         """Doing so twice is fine. Raises CallctlError("not_found")."""
         async with self._db.transaction() as connection:
-            await self._lock(connection, account_id, person, company)
+            await lock_clients(connection, account_id, person, company)
             await connection.execute(UNLINK, person, company)
 
     async def _get(self, connection: Any, account_id: int, id_: int) -> ClientView:
@@ -185,9 +185,6 @@ class ClientService:
         if found is None:
             raise await not_found(connection, account_id, id_)
         return found
-
-    async def _lock(self, connection: Any, account_id: int, *ids: int) -> dict[int, Any]:
-        return await lock_clients(connection, account_id, *ids)
 
 
 async def lock_clients(connection: Any, account_id: int, *ids: int) -> dict[int, Any]:
