@@ -22,6 +22,7 @@ import callctl.features.accounts.api
 import callctl.features.audit.api
 import callctl.features.calls.api
 import callctl.features.checks.api
+import callctl.features.clients.api
 import callctl.features.limits.api
 import callctl.features.originate.api
 import callctl.features.people.api
@@ -59,6 +60,7 @@ from callctl.features.checks.recordings import RecordingWatch
 from callctl.features.checks.service import AlarmService
 from callctl.features.checks.store import AlarmStore
 from callctl.features.checks.watch import SelfCheck, places_of
+from callctl.features.clients.registration import store_step as clients_of_calls
 from callctl.features.limits.service import LimitService, LiveChannel
 from callctl.features.originate.service import OriginateService
 from callctl.features.originate.store import OrderStore
@@ -324,6 +326,7 @@ class Daemon:
             retention_days=self.settings.journal_retention_days,
             on_calls=self._calls_stored,
             on_channels=self.channel_watch.channels_read,
+            steps=(clients_of_calls,),
         )
         self._spawn("journal", self.reader.run)
         self._spawn("recordings", self.recordings.run)
@@ -378,6 +381,7 @@ class Daemon:
         origin = self._origin()
         return [
             *callctl.features.calls.api.endpoints(self.calls),
+            *callctl.features.clients.api.endpoints(self.db),
             *callctl.features.originate.api.endpoints(self.originate),
             *callctl.features.recordings.api.endpoints(self.recordings),
             *callctl.features.routing.api.endpoints(self.routing),

@@ -1,8 +1,8 @@
 """Millions of calls made inside PostgreSQL: two years of a house of 500 extensions.
 
 Skewed as life is: office hours and weekdays, a few callers that call all the time among 200,000,
-some extensions busier than others, outcomes of which a few are rare. Calls and their extensions are
-made, as the lists read them; legs, attempts and journal rows are not.
+some extensions busier than others, outcomes of which a few are rare. Calls, their extensions and
+their clients are made, as the lists read them; legs, attempts and journal rows are not.
 """
 
 import asyncio
@@ -155,9 +155,31 @@ where id between $1 and $2 and cardinality(tried) = 2
   and split_part(tried[1], ' ', 1) is distinct from extension
 """
 
+# Every fifth number is a client's; some types are common, one in 1,000 is rare.
+MAKE_CLIENTS = """
+insert into clients (id, account_id, kind, name, type_id, sort_key, search)
+overriding system value
+select r.rank, $1, 'person', 'Client ' || r.rank, t.id, 'client ' || r.rank, 'client ' || r.rank
+from bench_ranks r
+join client_types t on t.account_id = $1 and t.name = case
+    when r.rank % 1000 = 500 then 'problem' when r.rank % 3 = 0 then 'VIP' else 'potential' end
+where r.rank % 5 = 0
+"""
+MAKE_CLIENT_NUMBERS = """
+insert into client_numbers (account_id, number_id, client_id, position)
+select $1, id, rank, 0 from bench_ranks where rank % 5 = 0
+"""
+MAKE_CALL_CLIENTS = """
+insert into call_clients (call, account_id, number_id, type_id, started_at)
+select c.id, c.account_id, c.customer_number_id, k.type_id, c.started_at
+from calls c
+join client_numbers n on n.account_id = c.account_id and n.number_id = c.customer_number_id
+join clients k on k.id = n.client_id
+"""
+
 INDEXES = """
 select indexname, indexdef from pg_indexes i
-where schemaname = 'public' and tablename in ('calls', 'call_extensions')
+where schemaname = 'public' and tablename in ('calls', 'call_extensions', 'call_clients')
   and not exists (select from pg_constraint where conname = indexname)
 """
 
@@ -204,11 +226,17 @@ async def generate(url: str, calls: int, *, sums: bool) -> int:
             await connection.execute(indexes.pop())
 
     await asyncio.gather(make_calls(first, False), make_calls(second, True))
+    await first.execute("select make_client_types($1)", account)
+    await first.execute(MAKE_CLIENTS, account)
+    await first.execute(MAKE_CLIENT_NUMBERS, account)
+    await first.execute("analyze clients, client_numbers")
+    await first.execute(MAKE_CALL_CLIENTS)
     await asyncio.gather(make_indexes(first), make_indexes(second))
     await first.execute(FINISH)
     if sums:
         await first.execute("select rebuild_rollups()")
-    for table in ("calls", "call_extensions", "numbers", *(r.table for r in ROLLUPS)):
+    filled = ("calls", "call_extensions", "call_clients", "numbers", "client_numbers", "clients")
+    for table in (*filled, *(r.table for r in ROLLUPS)):
         await first.execute(f"vacuum analyze {table}")
     await first.close()
     await second.close()

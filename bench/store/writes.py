@@ -16,7 +16,7 @@ from bench.journal.generate import write_journal
 from bench.journal.live import TRUNKS
 from bench.store.generate import UNTIL
 from callctl.core.calls.inventory import Inventory
-from callctl.db.pool import Database
+from callctl.db.pool import WRITE_MODE, Database
 from callctl.features.calls import store
 from callctl.features.calls.offline import build_journal
 from callctl.features.calls.rollups import RollupChanges
@@ -73,7 +73,7 @@ async def _ours(db: Database, calls: Sequence[store.StoredCall], *, rollups: boo
     for at in range(0, len(calls), OUR_BATCH):
         batch = calls[at : at + OUR_BATCH]
         async with db.transaction() as connection:
-            await connection.execute(store.WRITE_MODE)
+            await connection.execute(WRITE_MODE)
             known = await store.find_existing(
                 connection, [leg.uniqueid for c in batch for leg in c.record.legs]
             )
@@ -89,7 +89,7 @@ async def _ours(db: Database, calls: Sequence[store.StoredCall], *, rollups: boo
 
 async def _copy(db: Database, calls: Sequence[store.StoredCall], *, calls_alone: bool) -> float:
     async with db.transaction() as connection:
-        numbers = await store.save_numbers(connection, calls)
+        numbers = await store.save_numbers_of(connection, calls)
         ids = [row[0] for row in await connection.fetch(store.NEXT_CALL_IDS, len(calls))]
     pairs = list(zip(ids, calls, strict=True))
     batches = [
@@ -99,7 +99,7 @@ async def _copy(db: Database, calls: Sequence[store.StoredCall], *, calls_alone:
     began = time.perf_counter()
     for tables in batches:
         async with db.transaction() as connection:
-            await connection.execute(store.WRITE_MODE)
+            await connection.execute(WRITE_MODE)
             for rows in tables[:1] if calls_alone else tables:
                 await _copy_table(connection, rows)
     return len(calls) / (time.perf_counter() - began)

@@ -21,6 +21,7 @@ class HistoryForm(Struct, frozen=True, forbid_unknown_fields=True):
     extension: Annotated[str, Meta(max_length=40)] | None = None
     number: Annotated[str, Meta(max_length=40)] | None = None
     recorded: Literal["yes"] | None = None
+    client: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
     cursor: Annotated[str, Meta(max_length=200)] | None = None
 
     def fields(self) -> dict[str, str]:
@@ -39,6 +40,7 @@ class HistoryForm(Struct, frozen=True, forbid_unknown_fields=True):
             missed=True if missed else None,
             extension=self.extension,
             number=self.number,
+            client=self.client,
             has_recording=True if self.recorded else None,
             limit=PAGE_SIZE,
             cursor=self.cursor,

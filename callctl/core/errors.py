@@ -124,6 +124,12 @@ _ALL = (
         "Correct that field; /api/v1/openapi.json has its schema.",
     ),
     ErrorCode(
+        "invalid_import",
+        422,
+        "Lines of the file cannot be taken; `detail` lists the first of them, each with its place.",
+        "Correct the named lines, or ask for `partial`. Nothing was changed.",
+    ),
+    ErrorCode(
         "invalid_routing",
         422,
         "The routing document contradicts itself; `detail` lists each problem with its place.",

@@ -13,6 +13,10 @@ class Scope(StrEnum):
     AUDIT_READ = "audit:read"
     CALLS_READ = "calls:read"
     CALLS_PLACE = "calls:place"
+    CLIENTS_DELETE = "clients:delete"
+    CLIENTS_READ = "clients:read"
+    CLIENTS_SETTINGS = "clients:settings"
+    CLIENTS_WRITE = "clients:write"
     GROUPS_WRITE = "groups:write"
     LIMITS_APPROVE = "limits:approve"
     LIMITS_READ = "limits:read"
@@ -33,6 +37,10 @@ SCOPE_MEANINGS: Mapping[Scope, str] = MappingProxyType(
         Scope.AUDIT_READ: "See who changed what.",
         Scope.CALLS_READ: "Read the call history.",
         Scope.CALLS_PLACE: "Place calls.",
+        Scope.CLIENTS_DELETE: "Delete and merge clients, delete client groups.",
+        Scope.CLIENTS_READ: "See clients, and export them.",
+        Scope.CLIENTS_SETTINGS: "Change types of clients, and whether callers become clients.",
+        Scope.CLIENTS_WRITE: "Add, change and import clients and their groups.",
         Scope.GROUPS_WRITE: "Make, change and delete groups.",
         Scope.LIMITS_APPROVE: "Let held calls to the outside pass, or refuse them.",
         Scope.LIMITS_READ: "See limits of calls to the outside, held calls and notices.",
@@ -60,7 +68,14 @@ class Role(StrEnum):
 
 
 _OWN_CALLS: frozenset[str] = frozenset(
-    {Scope.CALLS_READ, Scope.CALLS_PLACE, Scope.PROFILE_WRITE, Scope.RECORDINGS_READ}
+    {
+        Scope.CALLS_READ,
+        Scope.CALLS_PLACE,
+        Scope.CLIENTS_READ,
+        Scope.CLIENTS_WRITE,
+        Scope.PROFILE_WRITE,
+        Scope.RECORDINGS_READ,
+    }
 )
 _GROUPS_CALLS = _OWN_CALLS | {Scope.AUDIT_READ, Scope.USERS_READ}
 
@@ -81,6 +96,7 @@ WHOLE_ACCOUNT_SCOPES: frozenset[str] = frozenset(
     {
         Scope.ACCOUNTS_READ,
         Scope.ACCOUNTS_WRITE,
+        Scope.CLIENTS_SETTINGS,
         Scope.GROUPS_WRITE,
         Scope.LIMITS_APPROVE,
         Scope.ROUTING_READ,

@@ -295,3 +295,31 @@ async def test_decisions_are_refused_from_elsewhere_and_for_nonsense(
     assert (await browser.post(f"/limits/{hold}/approve", hours="many"))[0] == 422
     assert (await browser.post(f"/limits/{hold + 1}/approve", hours="8"))[0] == 404
     assert await db.fetchval("select state from limit_holds") == "waiting"
+
+
+_CLIENT = """
+with k as (insert into clients (account_id, kind, name, type_id, sort_key, search)
+           select account_id, 'person', '<i>Anna</i>', id, 'anna', 'anna' from client_types
+           where name = 'VIP' returning id, account_id),
+     n as (insert into client_numbers (account_id, number_id, client_id, position)
+           select k.account_id, numbers.id, k.id, 0 from k, numbers where number like '+36%'),
+     s as (insert into call_clients (call, account_id, number_id, type_id, started_at)
+           select c.id, c.account_id, c.customer_number_id, t.id, c.started_at
+           from calls c join client_types t using (account_id) where t.name = 'potential')
+select id from k
+"""
+
+
+async def test_calls_show_their_client_with_the_type_then_and_now(
+    browser: Browser, db: Database
+) -> None:
+    client = await db.fetchval(_CLIENT)
+    await browser.sign_in()
+    for path in ("/calls", f"/calls/{browser.call}", f"/calls?client={client}"):
+        _, text, _ = await browser.get(path)
+        assert "&lt;i&gt;Anna&lt;/i&gt;" in text
+        assert f'href="/calls?client={client}"' in text
+        assert "potential <small>now VIP</small>" in text
+    status, text, _ = await browser.get(f"/calls?client={client + 1}")
+    assert (status, "No call matches" in text) == (200, True)
+    assert (await browser.get("/calls?client=x"))[0] == 422

@@ -16,6 +16,7 @@ from callctl.features.calls import store
 from callctl.features.calls.listing import Source
 from callctl.features.calls.model import CallFilters, CallSummary
 from callctl.features.calls.service import choose_source, telling_grams
+from callctl.features.clients.registration import KEEP_TYPES
 
 from .conftest import Desk
 from .made_calls import EXTENSIONS, SPRING, as_stored, make_record
@@ -24,19 +25,41 @@ SPRING_AT = datetime.fromtimestamp(SPRING / 1_000_000, UTC)
 HOUR = timedelta(hours=1)
 
 
+OWN_NUMBERS = {1: ("+36201234567", "+3617000001"), 2: ("+36307654321",), 3: ()}
+"""What numbers the clients have: the first one is a VIP, the second a problem."""
+
+CLIENTS = """
+insert into clients (id, account_id, kind, name, type_id, sort_key, search)
+overriding system value
+select v.id, $1, 'person', coalesce(v.type, 'none'), t.id, '', ''
+from (values (1, 'VIP'), (2, 'problem'), (3, null)) v(id, type)
+left join client_types t on t.account_id = $1 and t.name = v.type
+"""
+CLIENT_NUMBERS = """
+insert into client_numbers (account_id, number_id, client_id, position)
+select c.account_id, n.id, c.id, 0 from numbers n
+join clients c on c.id = case when n.number in ('+36201234567', '+3617000001') then 1
+                              when n.number = '+36307654321' then 2 end
+"""
+
+
 @pytest.fixture
 async def history(desk: Desk) -> Desk:
     chance = random.Random(7)
     calls = [as_stored(make_record(chance), desk.account_id) for _ in range(300)]
     async with desk.db.transaction() as connection:
-        await store.insert_calls(connection, calls)
+        await connection.execute(CLIENTS, desk.account_id)
+        ids = await store.insert_calls(connection, calls)
+        await connection.execute(CLIENT_NUMBERS)
+        await connection.execute(KEEP_TYPES, ids)
     # Calls of one moment are told apart by their ids.
     await desk.db.execute(
         "update calls set started_at = (select min(started_at) from calls) where id % 7 = 0"
     )
-    await desk.db.execute(
-        "update call_extensions e set started_at = c.started_at from calls c where c.id = e.call"
-    )
+    for table in ("call_extensions", "call_clients"):
+        await desk.db.execute(
+            f"update {table} e set started_at = c.started_at from calls c where c.id = e.call"
+        )
     return desk
 
 
@@ -56,6 +79,10 @@ TESTS: dict[str, Test] = {
     "number": lambda v, c, _: any(
         v in n for n in (c.from_number, c.to_number, c.destination_number) if n
     ),
+    "client": lambda v, c, _: (
+        not {c.from_number, c.to_number, c.destination_number}.isdisjoint(OWN_NUMBERS.get(v, ()))
+    ),
+    "client_type": lambda v, c, _: c.client_type == v,
 }
 """What each filter means, in words of the record."""
 
@@ -75,6 +102,8 @@ FILTERS = st.fixed_dictionaries(
         "min_talk": st.sampled_from((0.0, 30.0, 550.0, 600.0, 601.0)),
         "max_talk": st.sampled_from((0.0, 30.0, 599.0, 900.0)),
         "extension": st.sampled_from((*EXTENSIONS, "999")),
+        "client": st.sampled_from((1, 2, 3, 4)),
+        "client_type": st.sampled_from(("VIP", "problem", "potential", "no such")),
         "number": st.sampled_from(("20", "2012345", "+3617000001", "201", "0")),
     },
 )
@@ -148,6 +177,8 @@ async def all_pages(
         ({"disposition": "ANSWERED", "min_talk": 10.0}, Source.OUTCOME),
         ({"extension": "201", "disposition": "BUSY"}, Source.EXTENSION),
         ({"extension": "201", "sort": "changed_at"}, Source.EVERYTHING),
+        ({"client_type": "VIP", "missed": True}, Source.CLIENT_TYPE),
+        ({"client_type": "VIP", "extension": "201"}, Source.EXTENSION),
     ],
 )
 def test_the_source_is_where_the_rarest_stands_together(
@@ -180,3 +211,14 @@ def test_rare_calls_of_many_extensions_are_read_from_where_the_rare_ones_stand()
 )
 def test_pieces_of_a_number_are_its_last_ones(wanted: str, pieces: list[str]) -> None:
     assert telling_grams(wanted) == pieces
+
+
+async def test_the_clients_of_the_calls_are_there_to_be_found(history: Desk) -> None:
+    whole = await everything(history)
+    assert {c.client_type for c in whole} == {c.client_name for c in whole}
+    assert {c.client_type for c in whole} == {"VIP", "problem", None}
+
+
+def test_a_clients_numbers_are_read_from_the_indexes_of_numbers() -> None:
+    filters = CallFilters(client=1, number="201", client_type="VIP")
+    assert choose_source(CallScope(1), filters, {"numbers": [1, 2]}) is Source.NUMBER

@@ -91,6 +91,11 @@ class CallRecord:
     trunk: str | None = None
     why: tuple[Reason, ...] = ()
 
+    @property
+    def refused_by_rule(self) -> bool:
+        """A rule of the house refused it: nobody was tried (docs/journal.md)."""
+        return self.disposition is Disposition.REJECTED and not self.attempts
+
 
 @dataclass(frozen=True, slots=True)
 class StoredRecord:

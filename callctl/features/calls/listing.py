@@ -28,7 +28,21 @@ c.id, c.call_id, c.direction, c.disposition, c.missed,
 {_number("customer_number_id")} as customer_number, c.extension, c.answered_by,
 {_number("destination_number_id")} as destination_number, c.tried, c.started_at, c.answered_at,
 c.ended_at, c.wait_seconds, c.talk_seconds, c.total_seconds, c.has_recording, c.completeness,
-c.trunk, c.did, c.route, c.changed_at
+c.trunk, c.did, c.route, c.changed_at, k.id as client_id, k.name as client_name,
+(select y.name from call_clients s join client_types y on y.id = s.type_id where s.call = c.id)
+    as client_type,
+(select y.name from client_types y where y.id = k.type_id) as client_type_now
+"""  # noqa: S608 - constants of this file
+
+# Only for the rows of a page. Who the client is follows from the number, now; the type as it was
+# is kept with the call (migrations/0008).
+CLIENTS = """
+left join lateral (
+    select k.id, k.name, k.type_id
+    from client_numbers l join clients k on k.id = l.client_id
+    where l.account_id = c.account_id and l.number_id = c.customer_number_id
+    limit 1
+) k on true
 """
 
 _TIME_OF_DAY = "(c.started_at at time zone :zone::text)::time"
@@ -58,6 +72,9 @@ CONDITIONS: Mapping[str, str] = MappingProxyType(
             select 1 from call_extensions s where s.account_id = :account
                and s.extension = :extension::text and s.started_at = c.started_at
                and s.call = c.id)""",
+        "client_type": """exists (
+            select 1 from call_clients k where k.call = c.id
+               and k.type_id = :client_type::bigint)""",
         # In the words of the partial indexes (migrations/0003), so that each arm is one of them.
         "numbers": """(c.customer_number_id = any(:numbers::bigint[])
             or c.from_number_id = any(:numbers::bigint[])
@@ -97,6 +114,7 @@ class Source(StrEnum):
     EXTENSION = "extension"
     OUTCOME = "outcome"
     NUMBER = "number"
+    CLIENT_TYPE = "client_type"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,11 +218,18 @@ def _by_number(asked: _Asked) -> str:
     return _merged(asked, "unnest(:numbers::bigint[]) k(number)", *streams)
 
 
+def _by_client_type(asked: _Asked) -> str:
+    tables = "call_clients e join calls c on c.id = e.call"
+    conditions = ["e.account_id = :account", "e.type_id = :client_type::bigint"]
+    return _stream(asked.without("client_type"), tables, conditions, "e.started_at", "e.call")
+
+
 _SOURCES = {
     Source.EVERYTHING: _everything,
     Source.EXTENSION: _by_extension,
     Source.OUTCOME: _by_outcome,
     Source.NUMBER: _by_number,
+    Source.CLIENT_TYPE: _by_client_type,
 }
 
 
@@ -220,7 +245,7 @@ def list_query(sort: str, source: Source, given: frozenset[str]) -> ListQuery:
     order = _ORDER[sort].replace("{at}", "p.at").replace("{id}", "p.id")
     page = f"with p as (\n{_SOURCES[source](_Asked(sort, given))}\n)"
     joined = "from p join calls c on c.id = p.id"
-    return _numbered("\n".join((page, "select", COLUMNS, joined, order)))
+    return _numbered("\n".join((page, "select", COLUMNS, joined, CLIENTS, order)))
 
 
 _PARAMETER = re.compile(r"(?<!:):([a-z_]+)")

@@ -21,7 +21,8 @@ class CallFilters(Struct, frozen=True, forbid_unknown_fields=True):
 
     `extension` finds calls that it placed, answered or was tried in. `number` is any part of the
     caller's, the dialled or the final number. `time_since` and `time_until` are times of day in
-    the account's zone; a later start than end runs over midnight.
+    the account's zone; a later start than end runs over midnight. `client` finds the calls of all
+    numbers that the client has now; `client_type` is the type that the call's client had then.
     """
 
     since: Instant | None = None
@@ -35,6 +36,8 @@ class CallFilters(Struct, frozen=True, forbid_unknown_fields=True):
     completeness: CompletenessName | None = None
     extension: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
     number: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
+    client: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
+    client_type: Annotated[str, Meta(min_length=1, max_length=60)] | None = None
     has_recording: bool | None = None
     min_talk: Seconds | None = None
     max_talk: Seconds | None = None
@@ -44,7 +47,11 @@ class CallFilters(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CallSummary(Struct, frozen=True):
-    """One line of the history. `from` and `to` are the parties at the start (R001-10)."""
+    """One line of the history. `from` and `to` are the parties at the start (R001-10).
+
+    The client is who has the customer's number now; `client_type` is the type from when the call
+    was stored, `client_type_now` the present one (R001-19).
+    """
 
     id: int
     call_id: str
@@ -71,6 +78,10 @@ class CallSummary(Struct, frozen=True):
     did: str | None
     route: str | None
     changed_at: datetime
+    client_id: int | None
+    client_name: str | None
+    client_type: str | None
+    client_type_now: str | None
 
 
 class AttemptView(Struct, frozen=True):

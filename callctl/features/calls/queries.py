@@ -1,6 +1,6 @@
 """Reading calls one by one, and what hangs on them; the list's queries are in listing.py."""
 
-from callctl.features.calls.listing import COLUMNS
+from callctl.features.calls.listing import CLIENTS, COLUMNS
 
 NUMBER_IDS = """
 select id from numbers
@@ -8,9 +8,14 @@ where grams @> $1::text[] and strpos(number, $2) > 0
 limit $3
 """
 
+CLIENT_NUMBERS = """
+select number_id from client_numbers where account_id = $1 and client_id = $2
+"""
+CLIENT_TYPE = "select id from client_types where account_id = $1 and name = $2"
+
 GET_CALL = f"""
 select {COLUMNS}, c.linkedids, c.plan_id, c.why
-from calls c
+from calls c {CLIENTS}
 where c.account_id = $1 and c.id = $2
   and ($3::text[] is null or exists (
         select 1 from call_extensions s where s.call = c.id and s.extension = any($3::text[])))

@@ -21,7 +21,7 @@ from callctl.core.calls.events import CelEvent
 from callctl.core.calls.record import CallRecord, StoredRecord
 from callctl.core.errors import CallctlError
 from callctl.core.routing.model import RoutingTable
-from callctl.db.pool import Database
+from callctl.db.pool import WRITE_MODE, Database
 from callctl.features.calls import store
 from callctl.features.calls.attribution import attribute, inventory_of
 from callctl.features.calls.rollups import RollupChanges
@@ -246,7 +246,7 @@ class JournalReader:
         poison = list(self._poison)
         built = await self._build_all(calls)
         async with self._db.transaction() as connection:
-            await connection.execute(store.WRITE_MODE)
+            await connection.execute(WRITE_MODE)
             ids = [i for call in calls for i in call.ids]
             existing = await store.find_existing(connection, ids) if ids else {}
             known = {u for uniqueids, _ in existing.values() for u in uniqueids}

@@ -50,7 +50,10 @@ LONG_TALK_SECONDS = 600
 
 @dataclass(frozen=True, slots=True)
 class _Number:
-    """A number looked for: the ids of those that fit, or, where they are many, its digits."""
+    """Numbers looked for: the ids of those that fit, or, where they are many, digits in them.
+
+    With both, a call has one of the numbers, and one with the digits.
+    """
 
     ids: list[int] | None = None
     part: str | None = None
@@ -73,6 +76,8 @@ class CallService:
             return Page([], None)
         async with self._db.connection() as connection:
             values = await list_values(connection, scope, filters, cursor)
+            if values is None:
+                return Page([], None)
             source = choose_source(scope, filters, values)
             query = list_query(filters.sort, source, conditions_of(filters, values))
             parameters = (values[name] for name in query.parameters)
@@ -118,12 +123,24 @@ _ASKED = (
 
 async def list_values(
     connection: Any, scope: CallScope, filters: CallFilters, cursor: _Cursor | None = None
-) -> dict[str, Any]:
-    """The parameters of a list by name; what is not asked for is not among them."""
-    number = await _find_number(connection, filters.number)
+) -> dict[str, Any] | None:
+    """The parameters of a list by name; what is not asked for is not among them.
+
+    None when no call can be so: of a client without numbers, of a type that there is not.
+    """
+    number = await _find_numbers(connection, scope, filters)
+    if filters.client is not None and not number.ids:
+        return None
     values = {name: getattr(filters, name) for name in _ASKED}
     values["own"] = None if scope.extensions is None else list(scope.extensions)
     values |= {"numbers": number.ids, "number_part": number.part}
+    if filters.client_type is not None:
+        type_id = await connection.fetchval(
+            queries.CLIENT_TYPE, scope.account_id, filters.client_type
+        )
+        if type_id is None:
+            return None
+        values["client_type"] = type_id
     if cursor is not None:
         values |= {"cursor_at": cursor.at, "cursor_id": cursor.id}
     if filters.time_since is not None or filters.time_until is not None:
@@ -133,13 +150,17 @@ async def list_values(
     return given | {"account": scope.account_id, "limit": filters.limit + 1}
 
 
-async def _find_number(connection: Any, part: str | None) -> _Number:
-    """The numbers that hold `part` anywhere; separators in it do not count."""
-    if part is None:
-        return _Number()
-    wanted = "".join(c for c in part if c not in " -()./")
-    if not wanted:
+async def _find_numbers(connection: Any, scope: CallScope, filters: CallFilters) -> _Number:
+    """A client's numbers, and those that hold the part asked for anywhere; separators in it do not
+    count."""
+    wanted = "".join(c for c in filters.number or "" if c not in " -()./") or None
+    if filters.number is not None and wanted is None:
         raise CallctlError("invalid_field", "no digit to search for", "query.number")
+    if filters.client is not None:
+        found = await connection.fetch(queries.CLIENT_NUMBERS, scope.account_id, filters.client)
+        return _Number([row[0] for row in found], wanted)
+    if wanted is None:
+        return _Number()
     found = await connection.fetch(
         queries.NUMBER_IDS, telling_grams(wanted), wanted, MOST_NUMBERS + 1
     )
@@ -200,6 +221,8 @@ def choose_source(scope: CallScope, filters: CallFilters, values: Mapping[str, A
     own = scope.extensions is not None and not (many and has_own_index)
     if filters.extension is not None or own:
         return Source.EXTENSION
+    if filters.client_type is not None:
+        return Source.CLIENT_TYPE
     if not has_own_index and (filters.direction or filters.disposition):
         return Source.OUTCOME
     return Source.EVERYTHING

@@ -14,6 +14,7 @@ from callctl.core.calls.record import Attempt, CallRecord, Disposition, StoredRe
 from callctl.core.calls.render import talk_seconds, total_seconds, wait_seconds
 from callctl.core.routing.encoding import encode_why
 from callctl.core.routing.plan import Direction
+from callctl.db.numbers import save_numbers
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -65,22 +66,12 @@ def unpack_rows(packed: bytes) -> bytes:
 
 def is_missed(record: CallRecord) -> bool:
     """Inbound, not answered, not refused by a rule (docs/journal.md)."""
-    blocked = record.disposition is Disposition.REJECTED and not record.attempts
     return (
         record.direction is Direction.INBOUND
         and record.disposition is not Disposition.ANSWERED
-        and not blocked
+        and not record.refused_by_rule
     )
 
-
-NUMBERS_INSERT = """
-insert into numbers (number, grams)
-select n, (select coalesce(array_agg(distinct substr(n, i, 3)), '{}')
-           from generate_series(1, length(n) - 2) i)
-from unnest($1::text[]) n
-on conflict (number) do nothing
-"""
-NUMBERS_SELECT = "select number, id from numbers where number = any($1::text[])"
 
 EXISTING_CALLS = """
 select l.call, l.uniqueid, r.rows from legs l join call_rows r on r.call = l.call
@@ -90,6 +81,12 @@ NEXT_CALL_IDS = """
 select nextval(pg_get_serial_sequence('calls', 'id')) from generate_series(1, $1::int)
 """
 DELETE_CALLS = "delete from calls where id = any($1::bigint[])"
+TAKE_CLIENT_TYPE = """
+insert into call_clients (call, account_id, number_id, type_id, started_at)
+select $1, account_id, number_id, type_id, started_at from call_clients
+where call = any($2::bigint[]) order by call limit 1
+on conflict (call) do nothing
+"""
 POSITION_SELECT = "select generation, position from journal_positions where systemname = $1"
 POSITION_UPSERT = """
 insert into journal_positions (systemname, generation, position) values ($1, $2, $3)
@@ -183,11 +180,6 @@ async def find_existing(
     return found
 
 
-WRITE_MODE = "set local plan_cache_mode = auto"
-"""For a transaction that writes: checking a foreign key is a statement, too, and to plan it anew
-for each row (as the pool has it, for the sake of lists) takes three quarters of the time."""
-
-
 @dataclass(frozen=True, slots=True)
 class TableRows:
     """Rows for one table, in the order of `columns`."""
@@ -226,7 +218,7 @@ async def insert_calls(connection: Any, calls: Sequence[StoredCall]) -> list[int
     if not calls:
         return []
     ids = [r[0] for r in await connection.fetch(NEXT_CALL_IDS, len(calls))]
-    numbers = await save_numbers(connection, calls)
+    numbers = await save_numbers_of(connection, calls)
     pairs = list(zip(ids, calls, strict=True))
     await _copy(connection, render_rows(pairs, numbers))
     await _save_recordings(connection, pairs)
@@ -236,14 +228,15 @@ async def insert_calls(connection: Any, calls: Sequence[StoredCall]) -> list[int
 async def replace_call(connection: Any, id_: int, call: StoredCall, losers: Sequence[int]) -> None:
     """Write a rebuilt call over the stored one; `losers` turned out to be parts of it.
 
-    Recordings move along; everything else about a call is a function of its rows. The sums must
-    have been told before (`RollupChanges.before_change`).
+    Recordings move along, and what type its client had; everything else about a call is a function
+    of its rows. The sums must have been told before (`RollupChanges.before_change`).
     """
-    number_ids = await save_numbers(connection, [call])
+    number_ids = await save_numbers_of(connection, [call])
     if losers:
         await connection.execute(
             "update recordings set call = $1 where call = any($2::bigint[])", id_, list(losers)
         )
+        await connection.execute(TAKE_CLIENT_TYPE, id_, list(losers))
         await connection.execute(DELETE_CALLS, list(losers))
     for table in ("legs", "attempts", "call_extensions", "call_rows"):
         await connection.execute(f"delete from {table} where call = $1", id_)  # noqa: S608
@@ -270,16 +263,10 @@ async def _save_recordings(connection: Any, pairs: Sequence[tuple[int, StoredCal
         await connection.executemany(RECORDING_INSERT, recordings)
 
 
-async def save_numbers(connection: Any, calls: Iterable[StoredCall]) -> Mapping[str, int]:
+async def save_numbers_of(connection: Any, calls: Iterable[StoredCall]) -> Mapping[str, int]:
     """Ids of all numbers of `calls`, made where they are new."""
-    wanted = {n for c in calls for n in (c.from_number, c.to_number, c.destination_number) if n}
-    if not wanted:
-        return {}
-    found = {r[0]: r[1] for r in await connection.fetch(NUMBERS_SELECT, list(wanted))}
-    if missing := sorted(wanted - found.keys()):
-        await connection.execute(NUMBERS_INSERT, missing)
-        found |= {r[0]: r[1] for r in await connection.fetch(NUMBERS_SELECT, missing)}
-    return found
+    parties = ((c.from_number, c.to_number, c.destination_number) for c in calls)
+    return await save_numbers(connection, (n for numbers in parties for n in numbers if n))
 
 
 def involved_extensions(record: CallRecord) -> list[str]:

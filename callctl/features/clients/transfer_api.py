@@ -1,0 +1,81 @@
+"""``/api/v1/clients.csv``: all clients out of the account, and into it."""
+
+import asyncio
+import tempfile
+from typing import IO
+
+from aiohttp import web
+
+from callctl.core.errors import CallctlError
+from callctl.core.permissions import Scope
+from callctl.db.pool import Database
+from callctl.features.clients.cells import MAX_BYTES
+from callctl.features.clients.model import ImportOptions, ImportReport
+from callctl.features.clients.transfer import export_clients, import_clients
+from callctl.http.endpoint import ApiCall, Endpoint
+
+_PATH = "/api/v1/clients.csv"
+_UPLOAD_SECONDS = 300.0
+
+
+def transfer_endpoints(db: Database) -> list[Endpoint]:
+    async def export(call: ApiCall) -> object:
+        pieces = export_clients(db, call.actor.account_id)
+        # Before the answer begins, so that a database that is away is told as such.
+        heading, first = await anext(pieces), await anext(pieces, b"")
+        response = web.StreamResponse(
+            headers={
+                "Content-Type": "text/csv; charset=utf-8",
+                "Content-Disposition": 'attachment; filename="clients.csv"',
+            }
+        )
+        await response.prepare(call.raw)
+        if call.raw.method != "HEAD":
+            await response.write(heading + first)
+            async for piece in pieces:
+                await response.write(piece)
+        await response.write_eof()
+        return response
+
+    async def take(call: ApiCall) -> object:
+        if call.raw.content_type != "text/csv":
+            words = f"expected text/csv, not {call.raw.content_type}"
+            raise CallctlError("unsupported_media_type", words)
+        # First to disk: no transaction waits for a slow client.
+        with tempfile.TemporaryFile() as file:
+            await _save_body(call.raw, file)
+            file.seek(0)
+            return await import_clients(db, call.actor.account_id, file, call.query)
+
+    return [
+        Endpoint(
+            "GET", _PATH, "All clients as CSV", "clients", Scope.CLIENTS_READ, export,
+            web.StreamResponse, content_type="text/csv",
+        ),
+        Endpoint(
+            "POST", _PATH, "Import clients from CSV: all lines, or none if one is wrong", "clients",
+            Scope.CLIENTS_WRITE, take, ImportReport, query=ImportOptions,
+            errors=("invalid_import", "conflict", "unsupported_media_type", "body_too_large",
+                    "request_timeout"),
+        ),
+    ]  # fmt: skip
+
+
+async def _save_body(request: web.Request, file: IO[bytes]) -> None:
+    too_large = CallctlError(
+        "body_too_large", f"the file is larger than {MAX_BYTES} bytes", detail={"limit": MAX_BYTES}
+    )
+    if (request.content_length or 0) > MAX_BYTES:
+        raise too_large
+    size = 0
+    try:
+        async with asyncio.timeout(_UPLOAD_SECONDS):
+            async for chunk in request.content.iter_any():
+                size += len(chunk)
+                if size > MAX_BYTES:
+                    raise too_large
+                await asyncio.to_thread(file.write, chunk)
+    except TimeoutError:
+        raise CallctlError("request_timeout", "the file did not arrive in time") from None
+    except web.RequestPayloadError as error:
+        raise CallctlError("malformed_request", f"the body is broken: {error}") from None
