@@ -23,6 +23,7 @@ import callctl.features.checks.api
 import callctl.features.limits.api
 import callctl.features.originate.api
 import callctl.features.recordings.api
+import callctl.features.reports.api
 import callctl.features.routing.api
 from agi.ping import ping_verb
 from agi.route import route_verb
@@ -58,6 +59,7 @@ from callctl.features.limits.service import LimitService, LiveChannel
 from callctl.features.originate.service import OriginateService
 from callctl.features.originate.store import OrderStore
 from callctl.features.recordings.service import RecordingPlaces, RecordingService
+from callctl.features.reports.service import ReportService
 from callctl.features.routing.service import RoutingService
 from callctl.features.routing.store import RoutingStore
 from callctl.features.routing.watch import watch_routing
@@ -93,6 +95,7 @@ class Daemon:
             RoutingStore(db), self._provision, open_gate=self.limits.open_gate
         )
         self.calls = CallService(db)
+        self.reports = ReportService(db, callback_minutes=settings.callback_minutes)
         self.recordings = RecordingService(
             db, RecordingPlaces(settings.recordings_spool, settings.recordings_dir)
         )
@@ -359,6 +362,7 @@ class Daemon:
         origin = self._origin()
         return [
             *callctl.features.calls.api.endpoints(self.calls),
+            *callctl.features.reports.api.endpoints(self.reports),
             *callctl.features.originate.api.endpoints(self.originate),
             *callctl.features.recordings.api.endpoints(self.recordings),
             *callctl.features.routing.api.endpoints(self.routing),

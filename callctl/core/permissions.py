@@ -8,11 +8,14 @@ from types import MappingProxyType
 class Scope(StrEnum):
     """One right. An endpoint names the one it needs; a token lists those it has."""
 
+    CALLBACKS_WRITE = "callbacks:write"
     CALLS_READ = "calls:read"
     CALLS_PLACE = "calls:place"
+    EXPORTS_WRITE = "exports:write"
     LIMITS_APPROVE = "limits:approve"
     LIMITS_READ = "limits:read"
     RECORDINGS_READ = "recordings:read"
+    REPORTS_READ = "reports:read"
     ROUTING_READ = "routing:read"
     ROUTING_WRITE = "routing:write"
     SYSTEM_READ = "system:read"
@@ -21,11 +24,14 @@ class Scope(StrEnum):
 
 SCOPE_MEANINGS: Mapping[Scope, str] = MappingProxyType(
     {
+        Scope.CALLBACKS_WRITE: "Settle callbacks by hand and say who is responsible.",
         Scope.CALLS_READ: "Read the call history.",
         Scope.CALLS_PLACE: "Place calls.",
+        Scope.EXPORTS_WRITE: "Export what may be read; fetch and verify exports.",
         Scope.LIMITS_APPROVE: "Let held calls to the outside pass, or refuse them.",
         Scope.LIMITS_READ: "See limits of calls to the outside, held calls and notices.",
         Scope.RECORDINGS_READ: "Listen to recordings.",
+        Scope.REPORTS_READ: "Read reports and the dashboard.",
         Scope.ROUTING_READ: "Read the routing and try what it would do.",
         Scope.ROUTING_WRITE: "Change the routing.",
         Scope.SYSTEM_READ: "See how the system is doing.",
@@ -49,10 +55,13 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = MappingProxyType(
         # Sees all calls, changes no settings.
         Role.HEAD: frozenset(
             {
+                Scope.CALLBACKS_WRITE,
                 Scope.CALLS_READ,
                 Scope.CALLS_PLACE,
+                Scope.EXPORTS_WRITE,
                 Scope.LIMITS_READ,
                 Scope.RECORDINGS_READ,
+                Scope.REPORTS_READ,
                 Scope.ROUTING_READ,
             }
         ),
