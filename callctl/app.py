@@ -20,6 +20,7 @@ from aiohttp import web
 import callctl.features.access.api
 import callctl.features.calls.api
 import callctl.features.checks.api
+import callctl.features.exports.api
 import callctl.features.limits.api
 import callctl.features.originate.api
 import callctl.features.recordings.api
@@ -48,6 +49,7 @@ from callctl.db.pool import Database
 from callctl.features.access.service import AccessService
 from callctl.features.access.store import AccessStore
 from callctl.features.calls.attribution import attribute
+from callctl.features.calls.export import CALLS_TABLE
 from callctl.features.calls.reader import JournalReader
 from callctl.features.calls.service import CallService
 from callctl.features.checks.channels import ChannelWatch
@@ -55,6 +57,8 @@ from callctl.features.checks.recordings import RecordingWatch
 from callctl.features.checks.service import AlarmService
 from callctl.features.checks.store import AlarmStore
 from callctl.features.checks.watch import SelfCheck, places_of
+from callctl.features.exports.runner import ExportRunner
+from callctl.features.exports.service import ExportService, ExportSettings
 from callctl.features.limits.service import LimitService, LiveChannel
 from callctl.features.originate.service import OriginateService
 from callctl.features.originate.store import OrderStore
@@ -96,6 +100,15 @@ class Daemon:
         )
         self.calls = CallService(db)
         self.reports = ReportService(db, callback_minutes=settings.callback_minutes)
+        exports = ExportSettings(
+            settings.exports_dir,
+            settings.systemname,
+            settings.exports_keep_hours,
+            settings.exports_at_once,
+        )
+        self.export_runner = ExportRunner(db, exports)
+        tables = (CALLS_TABLE, *self.reports.tables())
+        self.exports = ExportService(db, tables, exports, self.export_runner.wake)
         self.recordings = RecordingService(
             db, RecordingPlaces(settings.recordings_spool, settings.recordings_dir)
         )
@@ -311,6 +324,7 @@ class Daemon:
         )
         self._spawn("journal", self.reader.run)
         self._spawn("recordings", self.recordings.run)
+        self._spawn("exports", lambda: self.export_runner.run(self.exports))
         self._spawn("routing", lambda: watch_routing(self.db, self.routing))
         self._spawn("memory", self._save_memory)
         self._spawn("limits", self.limits.run_flush)
@@ -363,6 +377,7 @@ class Daemon:
         return [
             *callctl.features.calls.api.endpoints(self.calls),
             *callctl.features.reports.api.endpoints(self.reports),
+            *callctl.features.exports.api.endpoints(self.exports),
             *callctl.features.originate.api.endpoints(self.originate),
             *callctl.features.recordings.api.endpoints(self.recordings),
             *callctl.features.routing.api.endpoints(self.routing),

@@ -12,7 +12,10 @@ Pages = Callable[
 """(connection, scope, filters, keys, only one page) → the rows, some at a time, by keyset.
 
 `keys` None = all that the filters let through. All pages are read on the given connection, so a
-snapshot stays one. Raises CallctlError("invalid_field") for filters that contradict themselves."""
+snapshot stays one."""
+
+Check = Callable[[Any, Sequence[str] | None], None]
+"""Raises CallctlError("invalid_field") for filters or keys that contradict themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,4 +40,5 @@ class TableSource:
     filters: type[Any]
     columns: tuple[TableColumn, ...]
     key: tuple[str, ...]
+    check: Check
     pages: Pages

@@ -50,7 +50,7 @@ async def new_world(db: Database, zone: str, seed: int) -> World:
 
 
 @settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     zone=st.sampled_from(sorted(ZONES)),
@@ -61,7 +61,7 @@ async def test_reports_equal_a_recount_after_any_changes_of_calls(
     db: Database, zone: str, seed: int, steps: list[str]
 ) -> None:
     world = await new_world(db, zone, seed)
-    await world.insert(12)
+    await world.insert(40)
     for step in steps:
         if step == "i" or len(world.calls) < 5:
             await world.insert(2)

@@ -12,7 +12,7 @@ from callctl.core.errors import CallctlError
 from callctl.core.routing.encoding import decode_why
 from callctl.core.routing.reasons import render_reason
 from callctl.core.scope import CallScope
-from callctl.db.pool import Database
+from callctl.db.pool import Reads
 from callctl.features.calls import queries
 from callctl.features.calls.model import (
     AttemptView,
@@ -52,7 +52,7 @@ class _Number:
 class CallService:
     """Reads calls. Every method takes a scope; what lies outside it does not exist."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Reads) -> None:
         self._db = db
 
     async def list_calls(self, scope: CallScope, filters: CallFilters) -> Page[CallSummary]:
@@ -60,8 +60,7 @@ class CallService:
 
         Raises CallctlError("invalid_field") for a cursor of another list and for empty periods.
         """
-        _check_periods(filters)
-        cursor = _read_cursor(filters)
+        cursor = check_filters(filters)
         if is_impossible(filters):
             return Page([], None)
         number = await self._find_number(filters.number)
@@ -170,6 +169,12 @@ def choose_source(scope: CallScope, filters: CallFilters, number: _Number) -> So
     if not has_own_index and (filters.direction or filters.disposition):
         return Source.OUTCOME
     return Source.EVERYTHING
+
+
+def check_filters(filters: CallFilters) -> _Cursor | None:
+    """The cursor, if there is one. Raises CallctlError("invalid_field")."""
+    _check_periods(filters)
+    return _read_cursor(filters)
 
 
 def _check_periods(filters: CallFilters) -> None:

@@ -66,16 +66,22 @@ class ReportService:
         reading = await self._reading(self._db, scope)
         first, after = dashboard_days(period, reading.now, reading.zone)
         since, until = day_start(first, reading.zone), day_start(after, reading.zone)
-        by_day = period is DashboardPeriod.LAST_7_DAYS
         volume, (employees, _), successful, missed = await asyncio.gather(
             self._volume(reading, period),
             read.employees_distribution(reading, DirectedPeriod(since=first, until=after)),
             self._recent(reading, queries.RECENT_SUCCESSFUL, since),
             self._recent(reading, queries.RECENT_MISSED, since),
         )
-        step = "day" if by_day else "hour"
         return Dashboard(
-            period, reading.zone, since, until, step, volume, employees, successful, missed
+            period,
+            reading.zone,
+            since,
+            until,
+            "day" if period is DashboardPeriod.LAST_7_DAYS else "hour",
+            volume,
+            employees,
+            successful,
+            missed,
         )
 
     async def settle_callback(
@@ -162,6 +168,7 @@ class ReportService:
                 report.query,
                 report.columns,
                 report.key,
+                lambda query, _keys: check_period(query),
                 self._pages_of(report),
             )
             for report in REPORTS.values()
@@ -175,7 +182,6 @@ class ReportService:
             keys: Sequence[str] | None,
             one_page: bool,
         ) -> AsyncIterator[Sequence[Sequence[Any]]]:
-            check_period(query)
             reading = await self._reading(connection, scope)
             wanted = None if keys is None else set(keys)
             if not one_page and hasattr(query, "limit"):
