@@ -208,7 +208,7 @@ async def generate(url: str, calls: int, *, sums: bool) -> int:
     await first.execute(FINISH)
     if sums:
         await first.execute("select rebuild_rollups()")
-    for table in ("calls", "call_extensions", "numbers", *(r.table for r in ROLLUPS)):
+    for table in ("calls", "call_extensions", "numbers", "contacts", *(r.table for r in ROLLUPS)):
         await first.execute(f"vacuum analyze {table}")
     await first.close()
     await second.close()
