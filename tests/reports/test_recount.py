@@ -19,6 +19,17 @@ from callctl.features.reports.service import ReportService
 from .world import DIDS, GROUPS, SCOPES, ZONES, World, answered, by_group, customer, first_day
 
 Extensions = Sequence[str] | None
+PERIODS = (
+    ("day", "monday", 9),
+    ("day", "monday", 4),
+    ("week", "monday", 9),
+    ("week", "sunday", 9),
+    ("week", "saturday", 9),
+    ("month", "monday", 9),
+    ("quarter", "monday", 9),
+    ("year", "monday", 9),
+)
+"""Periods, first days of a week, and how many days are asked for."""
 
 
 async def rows(world: World, extensions: Extensions, name: str, **query: Any) -> list[Any]:
@@ -78,26 +89,18 @@ async def test_reports_equal_a_recount_after_any_changes_of_calls(
 
 async def check_periods(world: World, extensions: Extensions) -> None:
     first = first_day(world.zone)
-    for period, days in (
-        ("day", 9),
-        ("day", 4),
-        ("week", 9),
-        ("month", 9),
-        ("quarter", 9),
-        ("year", 9),
-    ):
+    for period, week_start, days in PERIODS:
         after = first + timedelta(days=days)
+        query = {"period": period, "week_start": week_start, "since": first, "until": after}
         found = [
             (
                 *(getattr(row, name) for name in row.__struct_fields__[:-2]),
                 round(row.talk_seconds * 1e6),
                 round(row.wait_seconds * 1e6),
             )
-            for row in await rows(
-                world, extensions, "calls-by-period", period=period, since=first, until=after
-            )
+            for row in await rows(world, extensions, "calls-by-period", **query)
         ]
-        assert found == world.by_period(extensions, period, first, after)
+        assert found == world.by_period(extensions, period, week_start, first, after)
 
 
 async def check_employees(world: World, extensions: Extensions) -> None:
@@ -119,6 +122,11 @@ async def check_employees(world: World, extensions: Extensions) -> None:
         rings = world.rings(row.name)
         assert row.offered - row.answered == rings["missed"] + rings["refused"]
         assert row.effectiveness == (row.answered / row.offered if row.offered else None)
+    talkers = await rows(world, extensions, "rankings", by="talk_time")
+    assert [r.rank for r in talkers] == sorted(r.rank for r in talkers)
+    assert [r.talk_seconds for r in talkers] == sorted(
+        (row.talk_seconds for row in ranked), reverse=True
+    )
     rates = [row.effectiveness for row in ranked if row.effectiveness is not None]
     assert rates == sorted(rates, reverse=True)
 
@@ -165,6 +173,7 @@ async def check_clients(world: World, extensions: Extensions) -> None:
         assert {r.number: (r.at, r.call) for r in found} == {
             number: (world.at(calls[end][1]), calls[end][0]) for number, calls in counted.items()
         }
+        assert len(found) == len(counted)
         assert [r.at for r in found] == sorted((r.at for r in found), reverse=True)
         some = await rows(world, extensions, name, since=first + timedelta(days=4))
         assert {r.number for r in some} == {
@@ -179,6 +188,7 @@ async def check_callbacks(world: World, extensions: Extensions) -> None:
     assert {r.number: (r.owed_since, r.missed_at, r.missed_calls) for r in found} == world.owed(
         extensions
     )
+    assert len(found) == len({r.number for r in found})
     assert [r.owed_since for r in found] == sorted(r.owed_since for r in found)
     if extensions is not None:
         assert {r.owner for r in found} <= {None, *extensions}

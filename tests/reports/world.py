@@ -107,13 +107,20 @@ class World:
         return sorted(shown, key=lambda pair: (pair[1].started_us, pair[0]))
 
     def by_period(
-        self, extensions: Sequence[str] | None, period: str, first: date, after: date
+        self,
+        extensions: Sequence[str] | None,
+        period: str,
+        week_start: str,
+        first: date,
+        after: date,
     ) -> list[Any]:
         rows: dict[tuple[date, str], list[CallRecord]] = {}
         for _, call in self.seen(extensions):
             day = self.day(call)
             if first <= day < after:
-                rows.setdefault((_period_of(day, period), call.direction.value), []).append(call)
+                rows.setdefault(
+                    (_period_of(day, period, week_start), call.direction.value), []
+                ).append(call)
         return [
             (
                 starts_on,
@@ -203,10 +210,14 @@ def by_group(calls: Iterable[CallRecord], group: str) -> list[CallRecord]:
     return [c for c in calls if c.why and c.why[0].subject == group]
 
 
-def _period_of(day: date, period: str) -> date:
+def _period_of(day: date, period: str, week_start: str) -> date:
     match period:
         case "week":
-            return day - timedelta(days=day.weekday())
+            return next(
+                start
+                for start in (day - timedelta(days=n) for n in range(7))
+                if f"{start:%A}".lower() == week_start
+            )
         case "month":
             return day.replace(day=1)
         case "quarter":

@@ -104,14 +104,9 @@ async def calls_by_period(
 async def employees_distribution(
     reading: Reading, query: DirectedPeriod
 ) -> tuple[list[EmployeeShareRow], str | None]:
-    rows = [r for r in await fetch_employees(reading, query, query.direction) if r["calls"]]
+    rows = await _fetch_employees(reading, queries.EMPLOYEE_SHARES, query, query.direction)
     whole = sum(row["calls"] for row in rows)
-    fields = ("extension", "calls", "placed", "answered", "talk_seconds")
-    found = [
-        EmployeeShareRow(**{name: row[name] for name in fields}, share=row["calls"] / whole)
-        for row in rows
-    ]
-    return sorted(found, key=lambda row: (-row.calls, row.extension)), None
+    return [EmployeeShareRow(**dict(row), share=row["calls"] / whole) for row in rows], None
 
 
 async def employees_answered_missed(
@@ -120,7 +115,7 @@ async def employees_answered_missed(
     fields = ("answered", "missed", "refused", "elsewhere", "unreachable")
     extensions = [
         AnsweredMissedRow("extension", row["extension"], **{name: row[name] for name in fields})
-        for row in await fetch_employees(reading, query, query.direction)
+        for row in await _fetch_employees(reading, queries.EMPLOYEES, query, query.direction)
     ]
     groups = [
         AnsweredMissedRow(
@@ -152,7 +147,7 @@ async def rankings(reading: Reading, query: RankingQuery) -> tuple[list[RankingR
         counted = [
             (r["extension"], r["rings_answered"] + r["missed"] + r["refused"], r["rings_answered"],
              r["talk_seconds"])
-            for r in await fetch_employees(reading, query, None)
+            for r in await _fetch_employees(reading, queries.EMPLOYEES, query, None)
         ]  # fmt: skip
     else:
         counted = [
@@ -177,11 +172,12 @@ def _place(by: str, entry: tuple[str, int, int, float]) -> tuple[bool, float]:
     return value is None, -(value or 0.0)
 
 
-async def fetch_employees(reading: Reading, period: Period, direction: str | None) -> list[Any]:
-    """Sums of extensions: those of the scope are theirs as well as anyone's."""
+async def _fetch_employees(
+    reading: Reading, sql: str, period: Period, direction: str | None
+) -> list[Any]:
     extensions = reading.scope.extensions
     return await reading.db.fetch(
-        queries.EMPLOYEES,
+        sql,
         reading.scope.account_id,
         period.since,
         period.until,
