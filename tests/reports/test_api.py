@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from callctl.core.calls.record import Disposition
+from callctl.core.errors import CallctlError
 from callctl.core.routing.plan import Direction
 from callctl.core.scope import CallScope
 from callctl.db.pool import Database
@@ -25,7 +26,7 @@ from callctl.features.exports.runner import ExportRunner
 from callctl.features.exports.service import ExportService, ExportSettings
 from callctl.features.reports import api as reports_api
 from callctl.features.reports.catalogue import REPORTS
-from callctl.features.reports.model import CallbackQuery
+from callctl.features.reports.model import AssignCallback, CallbackQuery, SettleCallback
 from callctl.features.reports.service import ReportService
 from callctl.http.server import HttpServer, build_web_app
 from tests.history.made_calls import SPRING, as_stored
@@ -194,6 +195,17 @@ async def test_a_callback_closes_by_itself_by_hand_and_opens_again(site: Site) -
 
 
 async def test_a_callback_outside_the_scope_or_the_account_does_not_exist(site: Site) -> None:
+    everything, nothing = CallScope(site.world.account_id), CallScope(site.world.account_id, ())
+    elsewhere = CallScope(site.world.account_id + 1)
+    owed = await site.reports.answer(everything, REPORTS["clients-missed"], CallbackQuery())
+    number = owed.items[0].number_id
+    for scope in (nothing, elsewhere):
+        with pytest.raises(CallctlError, match="not_found"):
+            await site.reports.settle_callback(scope, number, SettleCallback("n"), "me")
+        with pytest.raises(CallctlError, match="not_found"):
+            await site.reports.assign_callback(scope, number, AssignCallback("201"))
+    again = await site.reports.answer(everything, REPORTS["clients-missed"], CallbackQuery())
+    assert again.items == owed.items
     for path in ("/callbacks/999999999/settle", "/callbacks/x/settle"):
         assert (await site.ask("POST", path, json={"note": "n"}))[0] == 404
     for body in ({}, {"note": " "}, {"note": "n", "by": "me"}, {"note": "n" * 2001}):
