@@ -61,7 +61,7 @@ async def new_world(db: Database, zone: str, seed: int) -> World:
 
 
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     zone=st.sampled_from(sorted(ZONES)),
