@@ -23,10 +23,12 @@ import callctl.features.audit.api
 import callctl.features.calls.api
 import callctl.features.checks.api
 import callctl.features.clients.api
+import callctl.features.exports.api
 import callctl.features.limits.api
 import callctl.features.originate.api
 import callctl.features.people.api
 import callctl.features.recordings.api
+import callctl.features.reports.api
 import callctl.features.routing.api
 from agi.ping import ping_verb
 from agi.route import route_verb
@@ -53,6 +55,7 @@ from callctl.features.access.store import AccessStore
 from callctl.features.accounts.service import AccountService
 from callctl.features.audit.service import AuditService
 from callctl.features.calls.attribution import attribute
+from callctl.features.calls.export import CALLS_TABLE
 from callctl.features.calls.reader import JournalReader
 from callctl.features.calls.service import CallService
 from callctl.features.checks.channels import ChannelWatch
@@ -61,6 +64,8 @@ from callctl.features.checks.service import AlarmService
 from callctl.features.checks.store import AlarmStore
 from callctl.features.checks.watch import SelfCheck, places_of
 from callctl.features.clients.registration import store_step as clients_of_calls
+from callctl.features.exports.runner import ExportRunner
+from callctl.features.exports.service import ExportService, ExportSettings
 from callctl.features.limits.service import LimitService, LiveChannel
 from callctl.features.originate.service import OriginateService
 from callctl.features.originate.store import OrderStore
@@ -68,6 +73,7 @@ from callctl.features.people.groups import GroupService
 from callctl.features.people.invitations import InvitationService
 from callctl.features.people.users import SignInResets, UserService
 from callctl.features.recordings.service import RecordingPlaces, RecordingService
+from callctl.features.reports.service import ReportService
 from callctl.features.routing.service import RoutingService
 from callctl.features.routing.store import RoutingStore
 from callctl.features.routing.watch import watch_routing
@@ -114,6 +120,16 @@ class Daemon:
             db, self.invitations.invite_administrator, self.routing.accounts_changed
         )
         self.calls = CallService(db)
+        self.reports = ReportService(db, callback_minutes=settings.callback_minutes)
+        exports = ExportSettings(
+            settings.exports_dir,
+            settings.systemname,
+            settings.exports_keep_hours,
+            settings.exports_at_once,
+        )
+        self.export_runner = ExportRunner(db, exports)
+        tables = (CALLS_TABLE, *self.reports.tables())
+        self.exports = ExportService(db, tables, exports, self.export_runner.wake)
         self.recordings = RecordingService(
             db, RecordingPlaces(settings.recordings_spool, settings.recordings_dir)
         )
@@ -330,6 +346,7 @@ class Daemon:
         )
         self._spawn("journal", self.reader.run)
         self._spawn("recordings", self.recordings.run)
+        self._spawn("exports", lambda: self.export_runner.run(self.exports))
         self._spawn("routing", lambda: watch_routing(self.db, self.routing))
         self._spawn("memory", self._save_memory)
         self._spawn("limits", self.limits.run_flush)
@@ -382,6 +399,8 @@ class Daemon:
         return [
             *callctl.features.calls.api.endpoints(self.calls),
             *callctl.features.clients.api.endpoints(self.db),
+            *callctl.features.reports.api.endpoints(self.reports),
+            *callctl.features.exports.api.endpoints(self.exports),
             *callctl.features.originate.api.endpoints(self.originate),
             *callctl.features.recordings.api.endpoints(self.recordings),
             *callctl.features.routing.api.endpoints(self.routing),

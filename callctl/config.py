@@ -146,6 +146,19 @@ class Settings:
     recording_grace_minutes: int = _setting(
         60, "How long a file among the recordings may have no call that names it.", minimum=1
     )
+    callback_minutes: int = _setting(
+        60, "How soon after a missed call the customer should be called back.", minimum=1
+    )
+    exports_dir: Path = field(
+        default=Path("exports"),
+        metadata=_says("Where exports lie until they expire. Nothing else belongs there."),
+    )
+    exports_keep_hours: int = _setting(
+        72, "How long an export can be downloaded. What it was can be verified for ever.", minimum=1
+    )
+    exports_at_once: int = _setting(
+        3, "Exports of one account that may wait or run at once.", minimum=1, maximum=100
+    )
     log_level: str = _setting(
         "info", "Least severity that is logged.", choices=("debug", "info", "warning", "error")
     )

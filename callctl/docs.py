@@ -10,6 +10,7 @@ from callctl.core.checks.alarms import ALARMS
 from callctl.core.errors import ERRORS
 from callctl.core.permissions import ROLE_SCOPES, SCOPE_MEANINGS, WHOLE_ACCOUNT_SCOPES
 from callctl.features.checks.doctor.catalogue import CHECKS
+from callctl.features.reports.catalogue import REPORTS, Report
 from callctl.telemetry.metrics import REGISTRY
 
 _MADE = "<!-- Made by `python -m callctl.docs`; change the table in the code. -->"
@@ -170,6 +171,56 @@ def render_doctor() -> str:
     return "\n".join(lines) + "\n"
 
 
+def render_reports() -> str:
+    """docs/reports.md."""
+    lines = [
+        "# Reports",
+        "",
+        _MADE,
+        "",
+        "`GET /api/v1/reports` lists them, `GET /api/v1/reports/{name}` reads one (scope",
+        "`reports:read`), `POST /api/v1/exports` writes one, or the call list, as CSV or XLSX.",
+        "A report counts only calls that the reader's rights show. A call that was stored late,",
+        "rebuilt, merged or deleted changes the sums in the same transaction;",
+        "`callctl journal rollups verify` holds them against a recount. Periods are days of the",
+        "account's zone, half open: `since=2026-03-01&until=2026-04-01` is March.",
+        "",
+        "*Answered*: the caller reached a person. *Missed*: inbound, not answered, not refused by",
+        "a rule. `GET /api/v1/dashboard?period=today|3d|7d` shows the calls of today or of the",
+        "last 3 or 7 days with today, and the 20 outside numbers with the latest successful, and",
+        "missed, calls. `POST /api/v1/callbacks/{number_id}/settle` ends a callback by hand,",
+        "`PUT /api/v1/callbacks/{number_id}/owner`",
+        "makes an extension responsible.",
+        "",
+    ]
+    for report in REPORTS.values():
+        lines += _report_section(report)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _report_section(report: Report) -> list[str]:
+    formula = ["", f"Formula: {report.formula}."] if report.formula else []
+    parameters = [f"| `{item.name}` | {item.meaning} |" for item in report.parameters]
+    columns = [f"| `{item.name}` | {item.meaning} |" for item in report.columns]
+    return [
+        f"## {report.title}: `{report.name}`",
+        "",
+        report.definition,
+        *formula,
+        "",
+        f"Cost: {report.cost}",
+        "",
+        "| Parameter | Meaning |",
+        "|---|---|",
+        *parameters,
+        "",
+        "| Column | Meaning |",
+        "|---|---|",
+        *columns,
+        "",
+    ]
+
+
 PAGES = {
     "settings.md": render_settings,
     "errors.md": render_errors,
@@ -177,6 +228,7 @@ PAGES = {
     "metrics.md": render_metrics_reference,
     "alarms.md": render_alarms,
     "doctor.md": render_doctor,
+    "reports.md": render_reports,
 }
 
 

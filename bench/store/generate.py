@@ -235,7 +235,15 @@ async def generate(url: str, calls: int, *, sums: bool) -> int:
     await first.execute(FINISH)
     if sums:
         await first.execute("select rebuild_rollups()")
-    filled = ("calls", "call_extensions", "call_clients", "numbers", "client_numbers", "clients")
+    filled = (
+        "calls",
+        "call_extensions",
+        "call_clients",
+        "numbers",
+        "client_numbers",
+        "clients",
+        "contacts",
+    )
     for table in (*filled, *(r.table for r in ROLLUPS)):
         await first.execute(f"vacuum analyze {table}")
     await first.close()

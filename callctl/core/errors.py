@@ -148,6 +148,12 @@ _ALL = (
         "Wait for the seconds that the Retry-After header names.",
     ),
     ErrorCode(
+        "too_many_exports",
+        429,
+        "As many exports of this account as may be wait or run; `detail` names the limit.",
+        "Wait until one is done, or cancel one.",
+    ),
+    ErrorCode(
         "internal",
         500,
         "callctl made a mistake.",

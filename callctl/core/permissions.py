@@ -11,17 +11,20 @@ class Scope(StrEnum):
     ACCOUNTS_READ = "accounts:read"
     ACCOUNTS_WRITE = "accounts:write"
     AUDIT_READ = "audit:read"
-    CALLS_READ = "calls:read"
+    CALLBACKS_WRITE = "callbacks:write"
     CALLS_PLACE = "calls:place"
+    CALLS_READ = "calls:read"
     CLIENTS_DELETE = "clients:delete"
     CLIENTS_READ = "clients:read"
     CLIENTS_SETTINGS = "clients:settings"
     CLIENTS_WRITE = "clients:write"
+    EXPORTS_WRITE = "exports:write"
     GROUPS_WRITE = "groups:write"
     LIMITS_APPROVE = "limits:approve"
     LIMITS_READ = "limits:read"
     PROFILE_WRITE = "profile:write"
     RECORDINGS_READ = "recordings:read"
+    REPORTS_READ = "reports:read"
     ROUTING_READ = "routing:read"
     ROUTING_WRITE = "routing:write"
     SYSTEM_READ = "system:read"
@@ -35,17 +38,20 @@ SCOPE_MEANINGS: Mapping[Scope, str] = MappingProxyType(
         Scope.ACCOUNTS_READ: "See the accounts below one's own.",
         Scope.ACCOUNTS_WRITE: "Make and change accounts below one's own, invite to them.",
         Scope.AUDIT_READ: "See who changed what.",
-        Scope.CALLS_READ: "Read the call history.",
+        Scope.CALLBACKS_WRITE: "Settle callbacks by hand and say who is responsible.",
         Scope.CALLS_PLACE: "Place calls.",
+        Scope.CALLS_READ: "Read the call history.",
         Scope.CLIENTS_DELETE: "Delete and merge clients, delete client groups.",
         Scope.CLIENTS_READ: "See clients, and export them.",
         Scope.CLIENTS_SETTINGS: "Change types of clients, and whether callers become clients.",
         Scope.CLIENTS_WRITE: "Add, change and import clients and their groups.",
+        Scope.EXPORTS_WRITE: "Export what may be read; fetch and verify exports.",
         Scope.GROUPS_WRITE: "Make, change and delete groups.",
         Scope.LIMITS_APPROVE: "Let held calls to the outside pass, or refuse them.",
         Scope.LIMITS_READ: "See limits of calls to the outside, held calls and notices.",
         Scope.PROFILE_WRITE: "Change one's own name, password, second factor and sessions.",
         Scope.RECORDINGS_READ: "Listen to recordings.",
+        Scope.REPORTS_READ: "Read reports and the dashboard.",
         Scope.ROUTING_READ: "Read the routing and try what it would do.",
         Scope.ROUTING_WRITE: "Change the routing.",
         Scope.SYSTEM_READ: "See how the system is doing.",
@@ -69,15 +75,17 @@ class Role(StrEnum):
 
 _OWN_CALLS: frozenset[str] = frozenset(
     {
+        Scope.CALLBACKS_WRITE,
         Scope.CALLS_READ,
         Scope.CALLS_PLACE,
         Scope.CLIENTS_READ,
         Scope.CLIENTS_WRITE,
         Scope.PROFILE_WRITE,
         Scope.RECORDINGS_READ,
+        Scope.REPORTS_READ,
     }
 )
-_GROUPS_CALLS = _OWN_CALLS | {Scope.AUDIT_READ, Scope.USERS_READ}
+_GROUPS_CALLS = _OWN_CALLS | {Scope.EXPORTS_WRITE, Scope.AUDIT_READ, Scope.USERS_READ}
 
 ROLE_SCOPES: Mapping[str, frozenset[str]] = MappingProxyType(
     {

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import asyncpg
 import msgspec
@@ -43,6 +43,14 @@ _GONE = (
     # A connection that the server has said good-bye to, handed out before its end was read.
     asyncpg.InternalClientError,
 )
+
+
+class Reads(Protocol):
+    """What reads: the pool, or one connection, as inside a snapshot."""
+
+    async def fetch(self, sql: str, *args: Any) -> list[Any]: ...
+    async def fetchrow(self, sql: str, *args: Any) -> Any: ...
+    async def fetchval(self, sql: str, *args: Any) -> Any: ...
 
 
 class Database:
@@ -92,6 +100,15 @@ class Database:
     async def transaction(self) -> AsyncIterator[Any]:
         """A connection inside a transaction: committed at the end, rolled back on any error."""
         async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Any]:
+        """A connection on which all statements see the same moment, and write nothing."""
+        async with (
+            self.connection() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
             yield connection
 
     async def fetch(self, sql: str, *args: Any) -> list[Any]:

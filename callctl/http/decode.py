@@ -55,7 +55,7 @@ def decode_query(endpoint: Endpoint, query: "Mapping[str, str]") -> Any:
         query_values = msgspec.convert(values, declared, strict=False)
     except msgspec.ValidationError as error:
         raise field_error(error, "query") from None
-    _refuse_far_times(query_values, "query")
+    refuse_far_times(query_values, "query")
     return query_values
 
 
@@ -81,7 +81,7 @@ async def decode_body(endpoint: Endpoint, request: web.Request) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CallctlError("malformed_request", f"the body is not JSON: {error}") from None
     if _has_times(endpoint.body):
-        _refuse_far_times(body, "body")
+        refuse_far_times(body, "body")
     return body
 
 
@@ -138,8 +138,11 @@ def _refuse_nul(value: Any, place: str) -> None:
             _refuse_nul(item, f"{place}[{index}]")
 
 
-def _refuse_far_times(value: Any, place: str) -> None:
-    """A time can be written, by its offset, that lies before the year 1 or after 9999 in UTC."""
+def refuse_far_times(value: Any, place: str) -> None:
+    """A time can be written, by its offset, that lies before the year 1 or after 9999 in UTC.
+
+    Raises CallctlError("invalid_field").
+    """
     if isinstance(value, datetime):
         try:
             value.astimezone(UTC)
@@ -149,10 +152,10 @@ def _refuse_far_times(value: Any, place: str) -> None:
             ) from None
     elif isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
-            _refuse_far_times(getattr(value, name), f"{place}.{name}")
+            refuse_far_times(getattr(value, name), f"{place}.{name}")
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            _refuse_far_times(item, f"{place}[{index}]")
+            refuse_far_times(item, f"{place}[{index}]")
 
 
 @cache

@@ -83,6 +83,12 @@ RECORDINGS = Counter(
     ["state"],
     registry=REGISTRY,
 )
+EXPORTS = Counter(
+    "callctl_exports_total",
+    "Exports by what became of them: done, failed, cancelled.",
+    ["state"],
+    registry=REGISTRY,
+)
 UNITS_FAILED = Counter(
     "callctl_units_failed_total",
     "Units of work (request, call, session, job) that ended in an unexpected error.",

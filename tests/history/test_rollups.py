@@ -42,8 +42,8 @@ async def ids_of(db: Database) -> list[int]:
 @settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(seed=st.integers(0, 1 << 32), steps=st.lists(st.sampled_from("irmz"), max_size=8))
-async def test_sums_equal_a_recount_after_any_inserts_rebuilds_and_merges(
+@given(seed=st.integers(0, 1 << 32), steps=st.lists(st.sampled_from("irmzds"), max_size=8))
+async def test_sums_equal_a_recount_after_any_inserts_rebuilds_merges_and_deletions(
     desk: Desk, seed: int, steps: list[str]
 ) -> None:
     chance = random.Random(seed)
@@ -55,6 +55,14 @@ async def test_sums_equal_a_recount_after_any_inserts_rebuilds_and_merges(
             case "z":
                 zone = chance.choice(("Europe/Budapest", "Asia/Kathmandu", "America/St_Johns"))
                 await desk.db.execute("update accounts set timezone = $1", zone)
+            case "d":
+                await delete_some(desk, chance, ids)
+                ids = await insert(desk.db, desk.account_id, [make_record(chance)])
+            case "s":
+                # As when a person settles callbacks: whatever comes late must respect it.
+                await desk.db.execute(
+                    "update contacts set settled_at = missed_at, owed_since = null, owed_calls = 0"
+                )
             case _:
                 await rebuild_in_one_batch(desk, chance, ids, merge=step == "m")
                 ids = await ids_of(desk.db)
@@ -77,6 +85,15 @@ async def rebuild_in_one_batch(
             )
         new = [as_stored(make_record(chance), desk.account_id)]
         sums.added(await store.insert_calls(connection, new))
+        await sums.apply()
+
+
+async def delete_some(desk: Desk, chance: random.Random, ids: list[int]) -> None:
+    async with desk.db.transaction() as connection:
+        sums = RollupChanges(connection)
+        gone = chance.sample(ids, min(len(ids), 2))
+        await sums.before_change(gone)
+        await connection.execute(store.DELETE_CALLS, gone)
         await sums.apply()
 
 

@@ -21,6 +21,15 @@ where c.account_id = $1 and c.id = $2
         select 1 from call_extensions s where s.call = c.id and s.extension = any($3::text[])))
 """  # noqa: S608 - constants of this file
 
+SELECTED_CALLS = f"""
+select {COLUMNS}
+from calls c {CLIENTS}
+where c.account_id = $1 and c.id = any($2::bigint[])
+  and ($3::text[] is null or exists (
+        select 1 from call_extensions s where s.call = c.id and s.extension = any($3::text[])))
+order by c.id desc
+"""  # noqa: S608
+
 ATTEMPTS = """
 select extension, number, endpoint, started_at, seconds, result, cause
 from attempts where call = $1 order by position

@@ -1,7 +1,7 @@
 """Sums over calls, for reports: kept in the transaction that stores the calls (docs/adr/0009).
 
-What one call adds is said once, by the views `call_facts` and `extension_facts`. A sum changes by
-what the views say of the changed calls afterwards, minus what they said before.
+What one call adds is said once, by the views `call_facts`, `extension_facts`, `target_facts`. A sum
+changes by what the views say of the changed calls afterwards, minus what they said before.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from callctl.db.pool import Database
+from callctl.features.calls import contacts
 
 REBUILD_SECONDS = 6 * 3600.0
 
@@ -54,6 +55,8 @@ _EXTENSION_COUNTERS = (
     "ring_us",
 )
 
+_TARGET_COUNTERS = ("calls", "answered", "missed", "talk_us", "wait_us")
+
 ROLLUPS = (
     Rollup("rollup_quarters", "call_facts", ("account_id", "quarter", "direction"), _CALL_COUNTERS),
     Rollup("rollup_days", "call_facts", ("account_id", "day", "direction"), _CALL_COUNTERS),
@@ -62,6 +65,12 @@ ROLLUPS = (
         "extension_facts",
         ("account_id", "day", "extension", "direction"),
         _EXTENSION_COUNTERS,
+    ),
+    Rollup(
+        "rollup_target_days",
+        "target_facts",
+        ("account_id", "day", "kind", "target", "direction"),
+        _TARGET_COUNTERS,
     ),
 )
 """In the order in which every writer touches them, each in the order of its keys: two writers
@@ -112,7 +121,7 @@ DIFFERENCES = _queries(_difference_query)
 FACTS = MappingProxyType(
     {
         view: f"select coalesce(jsonb_agg(f), '[]') from {view} f where call = any($1::bigint[])"  # noqa: S608
-        for view in ("call_facts", "extension_facts")
+        for view in ("call_facts", "extension_facts", "target_facts")
     }
 )
 LOCK_CALLS = "select id from calls where id = any($1::bigint[]) order by id for update"
@@ -125,6 +134,7 @@ class RollupChanges:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self._ids: set[int] = set()
+        self._new: set[int] = set()
         self._before: dict[str, list[Any]] = {view: [] for view in FACTS}
 
     async def before_change(self, ids: Sequence[int]) -> None:
@@ -140,6 +150,7 @@ class RollupChanges:
     def added(self, ids: Sequence[int]) -> None:
         """Calls that are new."""
         self._ids.update(ids)
+        self._new.update(ids)
 
     async def apply(self) -> None:
         """Bring the sums to what the calls are now; nothing about them may change after this."""
@@ -148,6 +159,10 @@ class RollupChanges:
         ids = sorted(self._ids)
         for rollup in ROLLUPS:
             await self._connection.execute(APPLY[rollup.table], ids, self._before[rollup.facts])
+        changed = sorted(self._ids - self._new)
+        await contacts.apply(
+            self._connection, sorted(self._new), changed, self._before["call_facts"]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +184,10 @@ async def find_differences(db: Database, most: int = 20) -> list[Difference]:
             for row in rows:
                 key = tuple(str(row[name]) for name in rollup.keys)
                 found.append(Difference(rollup.table, key, row["kept"], row["counted"]))
+        rows = await connection.fetch(contacts.CONTACT_DIFFERENCES, most, timeout=REBUILD_SECONDS)
+        for row in rows:
+            key = (str(row["account_id"]), str(row["number_id"]))
+            found.append(Difference("contacts", key, row["kept"], row["counted"]))
     return found
 
 

@@ -66,25 +66,9 @@ class CallService:
         self._db = db
 
     async def list_calls(self, scope: CallScope, filters: CallFilters) -> Page[CallSummary]:
-        """One page, keyset-paged: any page costs what the first one costs.
-
-        Raises CallctlError("invalid_field") for a cursor of another list and for empty periods.
-        """
-        _check_periods(filters)
-        cursor = _read_cursor(filters)
-        if is_impossible(filters):
-            return Page([], None)
+        """As `list_page`."""
         async with self._db.connection() as connection:
-            values = await list_values(connection, scope, filters, cursor)
-            if values is None:
-                return Page([], None)
-            source = choose_source(scope, filters, values)
-            query = list_query(filters.sort, source, conditions_of(filters, values))
-            parameters = (values[name] for name in query.parameters)
-            rows = await connection.fetch(query.sql, *parameters)
-        items = [CallSummary(**dict(row)) for row in rows[: filters.limit]]
-        more = len(rows) > filters.limit
-        return Page(items, _write_cursor(filters.sort, items[-1]) if more else None)
+            return await list_page(connection, scope, filters)
 
     async def get_call(self, scope: CallScope, id_: int) -> CallDetail:
         """Raises CallctlError("not_found"), also for a call outside the scope."""
@@ -112,6 +96,25 @@ class CallService:
         """The rows that the call was built from, as they stood in the journal."""
         await self.get_call(scope, id_)
         return unpack_rows(await self._db.fetchval(queries.ROWS, id_))
+
+
+async def list_page(connection: Any, scope: CallScope, filters: CallFilters) -> Page[CallSummary]:
+    """One page of the history, keyset-paged: any page costs what the first one costs.
+
+    Raises CallctlError("invalid_field") for a cursor of another list and for empty periods.
+    """
+    cursor = check_filters(filters)
+    if is_impossible(filters):
+        return Page([], None)
+    values = await list_values(connection, scope, filters, cursor)
+    if values is None:
+        return Page([], None)
+    source = choose_source(scope, filters, values)
+    query = list_query(filters.sort, source, conditions_of(filters, values))
+    rows = await connection.fetch(query.sql, *(values[name] for name in query.parameters))
+    items = [CallSummary(**dict(row)) for row in rows[: filters.limit]]
+    more = len(rows) > filters.limit
+    return Page(items, _write_cursor(filters.sort, items[-1]) if more else None)
 
 
 _ASKED = (
@@ -226,6 +229,12 @@ def choose_source(scope: CallScope, filters: CallFilters, values: Mapping[str, A
     if not has_own_index and (filters.direction or filters.disposition):
         return Source.OUTCOME
     return Source.EVERYTHING
+
+
+def check_filters(filters: CallFilters) -> _Cursor | None:
+    """The cursor, if there is one. Raises CallctlError("invalid_field")."""
+    _check_periods(filters)
+    return _read_cursor(filters)
 
 
 def _check_periods(filters: CallFilters) -> None:

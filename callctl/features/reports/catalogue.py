@@ -1,0 +1,195 @@
+"""Every report, declared once: API, OpenAPI, exports, docs/reports.md and tests read it here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, get_args, get_type_hints
+
+import msgspec
+
+from callctl.core.tables import TableColumn
+from callctl.features.reports import read
+from callctl.features.reports.model import (
+    AnsweredMissedRow,
+    CallbackQuery,
+    CallbackRow,
+    CallsByPeriodQuery,
+    CallsByPeriodRow,
+    ClientShareRow,
+    ContactRow,
+    DirectedPeriod,
+    EmployeeShareRow,
+    NumberRow,
+    NumbersQuery,
+    Paged,
+    RankingQuery,
+    RankingRow,
+)
+from callctl.features.reports.read import MOST_DAYS_COUNTED, Read
+
+FROM_SUMS = (
+    "Read from sums, whatever the number of calls; with rights to some extensions only, counted "
+    "from their calls in the period."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One report: what it says in words, its parameters, its rows, and what reads it.
+
+    `key` names the columns that say which row is meant, `formula` how a share is made, `cost` what
+    reading it costs.
+    """
+
+    name: str
+    title: str
+    definition: str
+    query: type[Any]
+    row: type[Any]
+    key: tuple[str, ...]
+    read: Read
+    formula: str = ""
+    cost: str = FROM_SUMS
+
+    @property
+    def columns(self) -> tuple[TableColumn, ...]:
+        return fields_of(self.row)
+
+    @property
+    def parameters(self) -> tuple[TableColumn, ...]:
+        return fields_of(self.query)
+
+
+def fields_of(declared: type[Any]) -> tuple[TableColumn, ...]:
+    """Names and meanings of a Struct's fields, as their `Meta` has them."""
+    hints = get_type_hints(declared, include_extras=True)
+    names = (field.name for field in msgspec.structs.fields(declared))
+    return tuple(TableColumn(name, _meaning(hints[name])) for name in names)
+
+
+def _meaning(kind: Any) -> str:
+    """The outermost description in an annotation; for a closed choice, its values."""
+    for meta in getattr(kind, "__metadata__", ()):
+        if isinstance(meta, msgspec.Meta) and meta.description:
+            return str(meta.description)
+    arguments = get_args(kind)
+    if arguments and all(isinstance(argument, str) for argument in arguments):
+        return "One of " + ", ".join(f"`{argument}`" for argument in arguments) + "."
+    return next((text for text in map(_meaning, arguments) if text), "")
+
+
+_ALL = (
+    Report(
+        "calls-by-period",
+        "Calls by period",
+        "Calls by the day, week, month, quarter or year in which they began, and by direction. "
+        "Days are the account's (one of 23 or 25 hours is a day like any other); weeks begin on "
+        "Monday (ISO 8601) unless `week_start` says otherwise. Periods are cut by `since` and "
+        "`until`; one without calls has no row.",
+        CallsByPeriodQuery,
+        CallsByPeriodRow,
+        ("starts_on", "direction"),
+        read.calls_by_period,
+    ),
+    Report(
+        "employees-distribution",
+        "Employees: distribution",
+        "How calls are spread over extensions. A call counts once for each extension that had a "
+        "part in it, so that the column may add up to more than there are calls.",
+        DirectedPeriod,
+        EmployeeShareRow,
+        ("extension",),
+        read.employees_distribution,
+        formula="share = calls / sum of calls over all rows",
+        cost="Read from sums per extension and day.",
+    ),
+    Report(
+        "employees-answered-missed",
+        "Employees: answered and missed",
+        "Each ring of an extension that ended without an answer (it rang until its time was up, "
+        "or the caller left) counts one missed ring for it, so one call may count for several, "
+        "and more than once for one that was rung again. Rings that were declined or met busy, "
+        "that another one took, and phones that were not there stand in columns of their own. "
+        "The call itself counts once, for its hunt group: the first one that its plan names.",
+        DirectedPeriod,
+        AnsweredMissedRow,
+        ("kind", "name"),
+        read.employees_answered_missed,
+    ),
+    Report(
+        "clients-distribution",
+        "Clients: distribution",
+        "How calls are spread over customers, by their number, those with most calls first. "
+        "Callers who withheld their number are in no row.",
+        Paged,
+        ClientShareRow,
+        ("number_id",),
+        read.clients_distribution,
+        cost="Without a period read from sums per number. With one, counted from the calls in it: "
+        f"{MOST_DAYS_COUNTED} days at most.",
+    ),
+    Report(
+        "clients-missed",
+        "Clients: missed, callbacks owed",
+        "Customers with a missed call after their last conversation: a conversation in either "
+        "direction that begins later removes them by itself, an attempt to call back that "
+        "reaches nobody does not. Settling it by hand removes them until they are missed again. "
+        "The one due first comes first. Callers who withheld their number cannot be called "
+        "back.",
+        CallbackQuery,
+        CallbackRow,
+        ("number_id",),
+        read.callbacks,
+        cost="One row per callback owed is read; with rights to some extensions only, the missed "
+        "calls of all of them.",
+    ),
+    Report(
+        "clients-first-contact",
+        "Clients: first contact",
+        "The first call of each customer number, in either direction, answered or not; the newest "
+        "first. `since` and `until` bound when that call began.",
+        Paged,
+        ContactRow,
+        ("number_id",),
+        read.first_contact,
+        cost="One row per number of the page. With rights to some extensions only, it is the first "
+        "among their calls, and all of those are read.",
+    ),
+    Report(
+        "clients-last-contact",
+        "Clients: last contact",
+        "The last call of each customer number, in either direction, answered or not; the newest "
+        "first. `since` and `until` bound when that call began.",
+        Paged,
+        ContactRow,
+        ("number_id",),
+        read.last_contact,
+        cost="One row per number of the page. With rights to some extensions only, it is the last "
+        "among their calls, and all of those are read.",
+    ),
+    Report(
+        "numbers",
+        "Numbers",
+        "Calls by the number (DID) that was dialled; all numbers, unless `did` names one.",
+        NumbersQuery,
+        NumberRow,
+        ("did",),
+        read.numbers,
+        formula="answer_rate = answered / calls",
+    ),
+    Report(
+        "rankings",
+        "Rankings",
+        "Extensions, numbers or hunt groups by effectiveness or by talk time. What was offered "
+        "nothing has no rate and stands last.",
+        RankingQuery,
+        RankingRow,
+        ("name",),
+        read.rankings,
+        formula="effectiveness = answered / offered. For a number or hunt group these are calls; "
+        "for an extension, rings: offered = answered + missed + refused, without those that "
+        "another one took and phones that were not there",
+    ),
+)
+
+REPORTS: Mapping[str, Report] = MappingProxyType({report.name: report for report in _ALL})
