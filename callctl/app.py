@@ -48,6 +48,7 @@ from callctl.features.access.service import AccessService
 from callctl.features.access.store import AccessStore
 from callctl.features.calls.attribution import attribute
 from callctl.features.calls.reader import JournalReader
+from callctl.features.calls.retention import delete_due_calls
 from callctl.features.calls.service import CallService
 from callctl.features.checks.channels import ChannelWatch
 from callctl.features.checks.recordings import RecordingWatch
@@ -57,7 +58,12 @@ from callctl.features.checks.watch import SelfCheck, places_of
 from callctl.features.limits.service import LimitService, LiveChannel
 from callctl.features.originate.service import OriginateService
 from callctl.features.originate.store import OrderStore
-from callctl.features.recordings.service import RecordingPlaces, RecordingService
+from callctl.features.recordings.keys import Keyring, read_master_key
+from callctl.features.recordings.library import RecordingLibrary
+from callctl.features.recordings.live import EndpointOwner, LiveRecordings
+from callctl.features.recordings.places import RecordingPlaces
+from callctl.features.recordings.retention import RetentionService
+from callctl.features.recordings.service import RecordingService
 from callctl.features.routing.service import RoutingService
 from callctl.features.routing.store import RoutingStore
 from callctl.features.routing.watch import watch_routing
@@ -74,6 +80,7 @@ log = get_logger("daemon")
 
 RETRY_SECONDS = 1.0
 SAVE_MEMORY_SECONDS = 5.0
+RETENTION_SECONDS = 60.0
 
 
 class AlreadyRunning(Exception):
@@ -93,9 +100,18 @@ class Daemon:
             RoutingStore(db), self._provision, open_gate=self.limits.open_gate
         )
         self.calls = CallService(db)
-        self.recordings = RecordingService(
-            db, RecordingPlaces(settings.recordings_spool, settings.recordings_dir)
+        keys = Keyring(
+            db, lambda: read_master_key(settings.recordings_key, settings.recordings_key_file)
         )
+        self.recordings = RecordingService(
+            db,
+            RecordingPlaces(settings.recordings_spool, settings.recordings_dir),
+            keys,
+            format_=settings.recordings_format,
+            workers=settings.recordings_workers,
+        )
+        self.library = RecordingLibrary(db, settings.recordings_dir, keys)
+        self.retention = RetentionService(db, settings.recordings_dir)
         self.ami = AmiClient(
             settings.ami_host,
             settings.ami_port,
@@ -110,6 +126,7 @@ class Daemon:
             sources=networks_of(settings.agi_sources),
         )
         self.originate = OriginateService(self.ami, OrderStore(db), self._find_extension)
+        self.live_recordings = LiveRecordings(self.ami, db, self._owner_of)
         self.reader: JournalReader | None = None
         self.alarms = AlarmService(AlarmStore(db, settings.systemname))
         self.channel_watch = ChannelWatch(
@@ -181,6 +198,13 @@ class Daemon:
     def _find_extension(self, account_id: int, number: str) -> Extension | None:
         index = self.routing.table.accounts.get(account_id)
         return index.extensions.get(number) if index else None
+
+    def _owner_of(self, endpoint: str) -> EndpointOwner | None:
+        found = self.routing.table.endpoints.get(endpoint)
+        if found is None:
+            return None
+        account_id, kind, key = found
+        return EndpointOwner(account_id, key if kind == "extension" else None)
 
     def _calls_stored(self, records: Sequence[CallRecord]) -> None:
         """Strategies with memory go by answered calls, limits by those to the outside."""
@@ -308,6 +332,7 @@ class Daemon:
         )
         self._spawn("journal", self.reader.run)
         self._spawn("recordings", self.recordings.run)
+        self._spawn("retention", self._keep_retention)
         self._spawn("routing", lambda: watch_routing(self.db, self.routing))
         self._spawn("memory", self._save_memory)
         self._spawn("limits", self.limits.run_flush)
@@ -322,6 +347,15 @@ class Daemon:
         await self.limits.restore()
         self._loaded = True
         await self._provision(self.routing.table)
+
+    async def _keep_retention(self) -> None:
+        """Recordings before their calls. Whole rounds go on at once; then there is time."""
+        while True:
+            done = 0
+            with contextlib.suppress(CallctlError):
+                done = await self.retention.delete_due() + await delete_due_calls(self.db)
+            if not done:
+                await asyncio.sleep(RETENTION_SECONDS)
 
     async def _save_memory(self) -> None:
         while True:
@@ -360,7 +394,9 @@ class Daemon:
         return [
             *callctl.features.calls.api.endpoints(self.calls),
             *callctl.features.originate.api.endpoints(self.originate),
-            *callctl.features.recordings.api.endpoints(self.recordings),
+            *callctl.features.recordings.api.endpoints(
+                self.library, self.retention, self.live_recordings, origin
+            ),
             *callctl.features.routing.api.endpoints(self.routing),
             *callctl.features.limits.api.endpoints(self.limits),
             *callctl.features.access.api.endpoints(self.access, origin),

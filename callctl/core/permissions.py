@@ -12,6 +12,9 @@ class Scope(StrEnum):
     CALLS_PLACE = "calls:place"
     LIMITS_APPROVE = "limits:approve"
     LIMITS_READ = "limits:read"
+    RECORDINGS_CONTROL = "recordings:control"
+    RECORDINGS_LOG = "recordings:log"
+    RECORDINGS_MANAGE = "recordings:manage"
     RECORDINGS_READ = "recordings:read"
     ROUTING_READ = "routing:read"
     ROUTING_WRITE = "routing:write"
@@ -25,7 +28,10 @@ SCOPE_MEANINGS: Mapping[Scope, str] = MappingProxyType(
         Scope.CALLS_PLACE: "Place calls.",
         Scope.LIMITS_APPROVE: "Let held calls to the outside pass, or refuse them.",
         Scope.LIMITS_READ: "See limits of calls to the outside, held calls and notices.",
-        Scope.RECORDINGS_READ: "Listen to recordings.",
+        Scope.RECORDINGS_CONTROL: "Pause and resume the recording of calls under way.",
+        Scope.RECORDINGS_LOG: "See who listened to recordings.",
+        Scope.RECORDINGS_MANAGE: "Say how recordings are kept and for how long, and hold them.",
+        Scope.RECORDINGS_READ: "Listen to recordings and download them.",
         Scope.ROUTING_READ: "Read the routing and try what it would do.",
         Scope.ROUTING_WRITE: "Change the routing.",
         Scope.SYSTEM_READ: "See how the system is doing.",
@@ -52,6 +58,7 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = MappingProxyType(
                 Scope.CALLS_READ,
                 Scope.CALLS_PLACE,
                 Scope.LIMITS_READ,
+                Scope.RECORDINGS_CONTROL,
                 Scope.RECORDINGS_READ,
                 Scope.ROUTING_READ,
             }

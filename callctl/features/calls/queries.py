@@ -12,8 +12,8 @@ COLUMNS = """
 c.id, c.call_id, c.direction, c.disposition, c.missed, f.number as from_number, c.from_name,
 t.number as to_number, u.number as customer_number, c.extension, c.answered_by,
 d.number as destination_number, c.tried, c.started_at, c.answered_at, c.ended_at, c.wait_seconds,
-c.talk_seconds, c.total_seconds, c.has_recording, c.completeness, c.trunk, c.did, c.route,
-c.changed_at
+c.talk_seconds, c.total_seconds, c.has_recording, w.downloaded_at as recording_downloaded_at,
+w.downloaded_by as recording_downloaded_by, c.completeness, c.trunk, c.did, c.route, c.changed_at
 """
 
 _NUMBERS = """
@@ -21,6 +21,11 @@ left join numbers f on f.id = c.from_number_id
 left join numbers t on t.id = c.to_number_id
 left join numbers u on u.id = c.customer_number_id
 left join numbers d on d.id = c.destination_number_id
+left join lateral (
+    select r.downloaded_at, r.downloaded_by from recordings r
+    where r.call = c.id and r.downloaded_at is not null
+    order by r.downloaded_at limit 1
+) w on true
 """
 
 _WHERE = """
@@ -205,8 +210,22 @@ select channel, uniqueid, endpoint, extension, number, started_at, answered_at, 
 from legs where call = $1 order by position
 """
 RECORDINGS = """
-select id, file, state, started_at, seconds, bytes
-from recordings where call = $1 order by started_at, id
+select r.id, r.file, r.state, r.started_at, r.seconds, r.bytes, r.format,
+       case when g.recording is not null then jsonb_build_object(
+           'caller_talk_share', g.caller_talk_share, 'called_talk_share', g.called_talk_share,
+           'both_share', g.both_share, 'silence_share', g.silence_share,
+           'caller_interruptions', g.caller_interruptions,
+           'called_interruptions', g.called_interruptions,
+           'longest_monologue_seconds', g.longest_monologue_seconds,
+           'longest_monologue_side', g.longest_monologue_side,
+           'caller_first_word_seconds', g.caller_first_word_seconds,
+           'called_first_word_seconds', g.called_first_word_seconds) end as figures
+from recordings r left join recording_figures g on g.recording = r.id
+where r.call = $1 order by r.started_at, r.id
+"""
+PAUSES = """
+select paused_at, paused_by, resumed_at, resumed_by from recording_pauses
+where account_id = $1 and linkedid = any($2::text[]) order by id
 """
 ROWS = "select rows from call_rows where call = $1"
 ACCOUNT_ZONE = "select timezone from accounts where id = $1"

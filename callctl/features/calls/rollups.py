@@ -92,14 +92,32 @@ on conflict ({keys}) do update set {added}
 
 def _difference_query(rollup: Rollup) -> str:
     keys = ", ".join(rollup.keys)
+    counters = ", ".join(rollup.counters)
     sums = ", ".join(f"sum({c})::bigint as {c}" for c in rollup.counters)
     differ = " or ".join(f"coalesce(s.{c}, 0) <> coalesce(f.{c}, 0)" for c in rollup.counters)
     return f"""
 select {keys}, coalesce(s.calls, 0) as kept, coalesce(f.calls, 0) as counted
-from {rollup.table} s full join (select {keys}, {sums} from {rollup.facts} group by {keys}) f
-    using ({keys})
+from {rollup.table} s full join (
+    select {keys}, {sums} from (
+        select {keys}, {counters} from {rollup.facts}
+        union all select {keys}, {counters} from {rollup.table}_kept
+    ) counted group by {keys}
+) f using ({keys})
 where {differ}
 order by {keys} limit $1
+"""  # noqa: S608
+
+
+def _keep_query(rollup: Rollup) -> str:
+    keys = ", ".join(rollup.keys)
+    counters = ", ".join(rollup.counters)
+    sums = ", ".join(f"sum({c})" for c in rollup.counters)
+    added = ", ".join(f"{c} = r.{c} + excluded.{c}" for c in rollup.counters)
+    return f"""
+insert into {rollup.table}_kept as r ({keys}, {counters})
+select {keys}, {sums} from {rollup.facts} where call = any($1::bigint[])
+group by {keys} order by {keys}
+on conflict ({keys}) do update set {added}
 """  # noqa: S608
 
 
@@ -109,6 +127,7 @@ def _queries(make: Any) -> Mapping[str, str]:
 
 APPLY = _queries(_apply_query)
 DIFFERENCES = _queries(_difference_query)
+KEEP = _queries(_keep_query)
 FACTS = MappingProxyType(
     {
         view: f"select coalesce(jsonb_agg(f), '[]') from {view} f where call = any($1::bigint[])"  # noqa: S608
@@ -148,6 +167,13 @@ class RollupChanges:
         ids = sorted(self._ids)
         for rollup in ROLLUPS:
             await self._connection.execute(APPLY[rollup.table], ids, self._before[rollup.facts])
+
+
+async def keep_sums(connection: Any, ids: Sequence[int]) -> None:
+    """Before calls are deleted for their age: what they add stays in the sums, and is written
+    down, so that sums can still be verified and made anew. The calls must be locked."""
+    for rollup in ROLLUPS:
+        await connection.execute(KEEP[rollup.table], ids)
 
 
 @dataclass(frozen=True, slots=True)
