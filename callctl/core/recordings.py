@@ -1,4 +1,6 @@
-"""What a recording's file is called, in every form that it has."""
+"""Which calls of a share are recorded, and what a recording's file is called."""
+
+from hashlib import blake2b
 
 SEALED = ".sealed"
 """Ending of a file that is encrypted (docs/recordings.md)."""
@@ -16,3 +18,16 @@ def stem_of(name: str) -> str:
         if name.endswith(ending):
             return name.removesuffix(ending)
     return name
+
+
+def is_in_share(uniqueid: str, share: int) -> bool:
+    """Whether a call is one of the `share` in a hundred that are recorded (R003-95).
+
+    By its channel's unique id alone: the same call is asked about again and again, and answered
+    alike; who calls or is called cannot choose. Without an id (the fallback is written before any
+    call) it is: rather too much is recorded than what should be there is not.
+    """
+    if not uniqueid:
+        return share > 0
+    drawn = blake2b(b"recorded " + uniqueid.encode("utf-8", "replace"), digest_size=8).digest()
+    return int.from_bytes(drawn, "big") % 100 < share

@@ -38,14 +38,15 @@ class Stretch:
 def thresholds(levels: Sequence[int]) -> list[int]:
     """The level from which a frame is loud, for each block of ten seconds.
 
-    The noise is the tenth-quietest level of a block or of one beside it, whichever is lower, so
-    that ten seconds of steady talk do not pass for noise.
+    A block is as noisy as its quietest tenth; the noise is the middle one of a block and the two
+    beside it, so that ten seconds of steady talk do not pass for noise.
     """
     quiet = []
     for start in range(0, len(levels), _BLOCK):
         block = sorted(levels[start : start + _BLOCK])
         quiet.append(block[int(len(block) * _QUIET_PART)])
-    noise = [min(quiet[max(0, i - 1) : i + 2]) for i in range(len(quiet))]
+    around = [sorted(quiet[max(0, i - 1) : i + 2]) for i in range(len(quiet))]
+    noise = [three[(len(three) - 1) // 2] for three in around]
     return [min(max(level + _ABOVE_NOISE, _LOWEST), _HIGHEST) for level in noise]
 
 
