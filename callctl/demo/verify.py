@@ -99,7 +99,7 @@ def sides_of(audio: bytes) -> tuple[list[int], list[int], float]:
     left: list[int] = []
     right: list[int] = []
     resampler = av.AudioResampler(format="s16p", layout="stereo", rate=8000)
-    with av.open(io.BytesIO(audio)) as container:
+    with av.open(io.BytesIO(audio), "r") as container:
         for frame in (*container.decode(audio=0), None):
             for part in resampler.resample(frame):
                 sides = part.to_ndarray()

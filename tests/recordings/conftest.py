@@ -9,22 +9,26 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from callctl.asterisk.ami import AmiClient, AmiTiming
+from callctl.core.errors import CallctlError
+from callctl.core.master_key import MasterKey
 from callctl.core.scope import CallScope
 from callctl.db.pool import Database
 from callctl.features.access.service import AccessService
 from callctl.features.access.store import AccessStore
 from callctl.features.recordings import api as recordings_api
-from callctl.features.recordings.keys import Keyring, MasterKey
+from callctl.features.recordings.keys import Keyring
 from callctl.features.recordings.library import RecordingLibrary
 from callctl.features.recordings.live import LiveRecordings
 from callctl.features.recordings.places import RecordingPlaces
 from callctl.features.recordings.retention import RetentionService
-from callctl.features.recordings.service import RecordingService, StoredFormat
+from callctl.features.recordings.service import RecordingService
 from callctl.http.auth import Origin
 from callctl.http.endpoint import Actor
 from callctl.http.server import HttpServer, build_web_app
 from tests.http.conftest import Api
-from tests.recordings.manager import Manager
+from tests.recordings.switchboard import Switchboard
+from tests.wire.peers import HOST, ami_peer
 
 MASTER = MasterKey(bytes(range(32)))
 
@@ -69,14 +73,23 @@ class Archive:
         self.account_id = account_id
         self.places = RecordingPlaces(directory / "spool", directory / "recordings")
         self.places.spool.mkdir()
-        self.master: MasterKey = MASTER
-        self.keys = Keyring(db, lambda: self.master)
-        self.library = RecordingLibrary(db, self.places.root, self.keys)
+        self.restart(MASTER)
         self.retention = RetentionService(db, self.places.root)
         self.scope = CallScope(account_id)
         self.actor = Actor(account_id, "token test", frozenset())
 
-    def service(self, format_: StoredFormat = "opus") -> RecordingService:
+    def restart(self, master: MasterKey | None) -> None:
+        """A daemon that knows no key yet, with this master key."""
+
+        def read() -> MasterKey:
+            if master is None:
+                raise CallctlError("recording_key_unavailable", "there is none")
+            return master
+
+        self.keys = Keyring(self.db, read)
+        self.library = RecordingLibrary(self.db, self.places.root, self.keys)
+
+    def service(self, format_: str = "opus") -> RecordingService:
         return RecordingService(self.db, self.places, self.keys, format_=format_)
 
     async def add(
@@ -102,7 +115,7 @@ class Archive:
         assert isinstance(id_, int)
         return id_
 
-    async def made(self, name: str, format_: StoredFormat = "wav", **options: object) -> int:
+    async def made(self, name: str, format_: str = "wav", **options: object) -> int:
         id_ = await self.add(name, **options)  # type: ignore[arg-type]
         assert await self.service(format_).finish_pending() == 1
         return id_
@@ -137,17 +150,29 @@ async def archive(db: Database, tmp_path: Path) -> Archive:
 
 
 @pytest.fixture
-def manager() -> Manager:
-    return Manager()
+def switchboard() -> Switchboard:
+    return Switchboard()
 
 
 @pytest.fixture
-async def api(db: Database, tmp_path: Path, manager: Manager) -> AsyncIterator[tuple[Api, Archive]]:
+async def ami(switchboard: Switchboard) -> AsyncIterator[AmiClient]:
+    async with ami_peer(switchboard.script) as port:
+        client = AmiClient(HOST, port, "callctl", "secret", timing=AmiTiming(action=2.0))
+        await client.start()
+        await client.wait_for_state(connected=True, within=5)
+        yield client
+        await client.stop()
+
+
+@pytest.fixture
+async def api(
+    db: Database, tmp_path: Path, switchboard: Switchboard, ami: AmiClient
+) -> AsyncIterator[tuple[Api, Archive]]:
     """The recordings' API on a free port; the archive is of the first account."""
     access = AccessService(AccessStore(db))
     bootstrap = await access.bootstrap()
     archive = Archive(db, bootstrap.account_id, tmp_path)
-    live = LiveRecordings(manager, db, manager.owner_of)
+    live = LiveRecordings(ami, db, switchboard.owner_of)
     app = build_web_app(
         recordings_api.endpoints(archive.library, archive.retention, live, Origin()), access
     )

@@ -1,6 +1,7 @@
 """From raw to Opus, WAV, both, encrypted or not; full disks and kills on the way."""
 
 import array
+import asyncio
 import io
 import os
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 import av
 import pytest
 
+from callctl.core.master_key import MasterKey
 from callctl.features.recordings.make import Job, make_recording
 from callctl.features.recordings.sealed import open_sealed
 from callctl.features.recordings.service import WAV_AFTER_FAILURES
@@ -98,19 +100,13 @@ async def test_encrypted_recording_is_noise_on_the_disk_and_whole_through_the_li
 
 async def test_without_its_key_a_recording_waits_in_the_spool_unspoilt(archive: Archive) -> None:
     await archive.settings(encrypt=True)
-    id_ = await archive.add("a-1.5")
-    other = await archive.add("b-1.5")
-    await archive.db.execute("update recordings set account_id = account_id where id = $1", other)
-    broken = archive.keys
-    await broken.key_for_writing(archive.account_id)
-    fresh = Archive.__new__(Archive)
-    fresh.__dict__.update(archive.__dict__)
-    await archive.db.execute("update recording_keys set master = 'another'")
-    broken._known.clear()
+    await archive.made("a-1.5")
+    id_ = await archive.add("b-1.5")
+    archive.restart(MasterKey(b"x" * 32))
     assert await archive.service().finish_pending() == 0
     assert await archive.state(id_) == "pending"
-    assert archive.files() == []
-    assert len(list(archive.places.spool.iterdir())) == 2
+    assert archive.files() == ["a-1.5-1.wav.sealed"]
+    assert [p.name for p in archive.places.spool.iterdir()] == ["b-1.5-1.raw"]
 
 
 async def test_killed_between_any_two_steps_the_next_round_makes_it_whole(
@@ -144,22 +140,27 @@ async def test_worker_that_is_killed_takes_nothing_along(archive: Archive, tmp_p
     raw.write_bytes(TALK * 3000)
     job = Job(str(raw), str(tmp_path / "out"), "long", ["opus"])
     async with open_worker() as make:
-        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-        (child,) = (c for c in children if b"recordings.make" in _cmdline(c))
-        import asyncio
-
         task = asyncio.create_task(make(job))
-        while not list(tmp_path.glob("out/.*.part")):
+        while not _drafts(tmp_path):
             await asyncio.sleep(0.01)
-        os.kill(int(child), signal.SIGKILL)
+        os.kill(_child(), signal.SIGKILL)
         with pytest.raises(WorkerGone):
             await task
     assert [p.name for p in (tmp_path / "out").iterdir()] == [".long.opus.part"]
     assert (await archive.made("a-1.5")) > 0
 
 
-def _cmdline(pid: str) -> bytes:
-    return Path(f"/proc/{pid}/cmdline").read_bytes()
+def _drafts(directory: Path) -> list[Path]:
+    return list(directory.glob("out/.*.part"))
+
+
+def _child() -> int:
+    """The process that makes recordings."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    (found,) = (
+        int(c) for c in children if b"recordings.make" in Path(f"/proc/{c}/cmdline").read_bytes()
+    )
+    return found
 
 
 async def test_full_disk_leaves_no_part_and_the_raw_file(archive: Archive, tmp_path: Path) -> None:
@@ -176,8 +177,6 @@ async def test_full_disk_leaves_no_part_and_the_raw_file(archive: Archive, tmp_p
         "except OSError as error:\n"
         "    print('refused', error.errno)\n"
     )
-    import asyncio
-
     for formats in (["wav"], ["opus", "wav"]):
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", code, *formats), stdout=asyncio.subprocess.PIPE

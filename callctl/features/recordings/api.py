@@ -65,7 +65,9 @@ def _library_endpoints(library: RecordingLibrary, origin: Origin) -> list[Endpoi
                     "range_not_satisfiable", f"the audio has {found.size} bytes", detail=found.size
                 )
             address = origin.address_of(call.raw)
-            await library.note_access(call.actor, found, address, part, download=download)
+            await library.note_access(
+                call.actor, found, address, part.first, part.last, download=download
+            )
         except BaseException:
             if found.sealed is not None:
                 found.sealed.close()

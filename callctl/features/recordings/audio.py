@@ -7,7 +7,7 @@ import stat
 import wave
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import IO, Any, BinaryIO, Protocol, cast
 
 import numpy as np
 
@@ -69,7 +69,7 @@ class WavWriter:
     """Writes a WAV of `count` frames to `sink`. The length stands in its head, so it is fixed."""
 
     def __init__(self, sink: Sink, count: int) -> None:
-        self._wav = wave.open(_Forward(sink), "wb")  # noqa: SIM115 - `close` closes it
+        self._wav = wave.Wave_write(cast(IO[bytes], _Forward(sink)))
         self._wav.setnchannels(CHANNELS)
         self._wav.setsampwidth(SAMPLE_BYTES)
         self._wav.setframerate(SAMPLE_RATE)

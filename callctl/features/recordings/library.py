@@ -160,11 +160,12 @@ class RecordingLibrary:
         actor: Actor,
         audio: Audio,
         address: str,
-        part: tuple[int, int],
+        first: int,
+        last: int,
         *,
         download: bool,
     ) -> None:
-        """Who had which bytes (first, last), before they have them (R001-21)."""
+        """Who has which bytes (`first` to `last`), written before they have them (R001-21)."""
         kind = "downloaded" if download else "listened"
         async with self._db.transaction() as connection:
             await connection.execute(
@@ -178,7 +179,8 @@ class RecordingLibrary:
                 actor.name,
                 address,
                 audio.format,
-                *part,
+                first,
+                last,
             )
             if download:
                 await connection.execute(store.MARK_DOWNLOADED, audio.id, actor.name)

@@ -5,10 +5,10 @@ when is with the call's record.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from callctl.asterisk.ami import AmiState
 from callctl.asterisk.ami_protocol import AmiError, AmiNotConnected, AmiResponse
@@ -127,7 +127,7 @@ class LiveRecordings:
             raise CallctlError("call_failed", f"Asterisk refused {name}", detail=response.message)
         return response
 
-    async def _ask(self, name: str, fields: Mapping[str, str]) -> AmiResponse:
+    async def _ask(self, name: str, fields: dict[str, Any]) -> AmiResponse:
         try:
             return await self._ami.action(name, **fields)
         except AmiNotConnected as error:

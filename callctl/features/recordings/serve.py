@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -15,13 +16,22 @@ log = get_logger("recordings")
 CONTENT_TYPES = {"wav": "audio/wav", "opus": "audio/ogg"}
 
 
-def part_of(request: web.Request, audio: Audio) -> tuple[int, int] | None:
-    """First and last byte that are asked for, the whole where it is not said which.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Bytes `first` to `last` (included); `asked`: the request says so."""
+
+    first: int
+    last: int
+    asked: bool = False
+
+
+def part_of(request: web.Request, audio: Audio) -> Part | None:
+    """The part that is asked for, the whole where it is not said which.
 
     None for a part that the audio does not have. A Range that is no Range is left out of account.
     """
     size = audio.size
-    whole = (0, size - 1)
+    whole = Part(0, size - 1)
     condition = request.headers.get("If-Range")
     if "Range" not in request.headers or condition not in (None, etag_of(audio)):
         return whole
@@ -34,7 +44,7 @@ def part_of(request: web.Request, audio: Audio) -> tuple[int, int] | None:
         return whole
     first = max(0, size + start) if start < 0 else start
     last = size - 1 if stop is None else min(stop, size) - 1
-    return (first, last) if first <= last else None
+    return Part(first, last, True) if first <= last else None
 
 
 def etag_of(audio: Audio) -> str:
@@ -42,7 +52,7 @@ def etag_of(audio: Audio) -> str:
 
 
 async def send_audio(
-    request: web.Request, audio: Audio, part: tuple[int, int], *, download: bool
+    request: web.Request, audio: Audio, part: Part, *, download: bool
 ) -> web.StreamResponse:
     """The answer, already sent where the file is encrypted. Closes `audio`."""
     name = f"{audio.file.removesuffix('.raw')}.{audio.format}"
@@ -65,18 +75,16 @@ async def _send_sealed(
     request: web.Request,
     audio: Audio,
     sealed: SealedReader,
-    part: tuple[int, int],
+    part: Part,
     headers: dict[str, str],
 ) -> web.StreamResponse:
-    first, last = part
-    partial = part != (0, audio.size - 1)
-    response = web.StreamResponse(status=206 if partial else 200, headers=headers)
+    response = web.StreamResponse(status=206 if part.asked else 200, headers=headers)
     response.headers["Accept-Ranges"] = "bytes"
     response.headers["ETag"] = etag_of(audio)
-    if partial:
-        response.headers["Content-Range"] = f"bytes {first}-{last}/{audio.size}"
-    response.content_length = last - first + 1
-    pieces = sealed.read(first, last)
+    if part.asked:
+        response.headers["Content-Range"] = f"bytes {part.first}-{part.last}/{audio.size}"
+    response.content_length = part.last - part.first + 1
+    pieces = sealed.read(part.first, part.last)
     try:
         piece = await asyncio.to_thread(_next, pieces)
         await response.prepare(request)

@@ -4,7 +4,8 @@ import asyncio
 import re
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
 from callctl.core.errors import CallctlError
 from callctl.core.event_kinds import EventKind
@@ -30,8 +31,6 @@ _WAV_HEAD = 44
 
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,199}", re.ASCII)
 """What the dialplan names its recordings (dialplan/40-attempt.conf)."""
-
-StoredFormat = Literal["wav", "opus", "both"]
 
 PENDING = """
 select r.id, r.account_id, r.call, r.file, r.started_at, r.failures, c.call_id, c.ended_at,
@@ -75,7 +74,8 @@ where c.id = (select call from recordings where id = $1)
 class RecordingService:
     """Moves recordings to their place when their call is over.
 
-    `format_`: what accounts have that did not choose. `workers`: how many are made at a time.
+    `format_`: what accounts have that did not choose (wav, opus, both). `workers`: how many are
+    made at a time.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class RecordingService:
         places: RecordingPlaces,
         keys: Keyring,
         *,
-        format_: StoredFormat = "opus",
+        format_: str = "opus",
         workers: int = 1,
     ) -> None:
         self._db = db
@@ -126,26 +126,33 @@ class RecordingService:
 
     async def _job(self, row: Any) -> tuple[Job, int | None] | None:
         """What is to be made of a row, and the id of the key for it; None: not now, or never."""
-        if not _NAME.fullmatch(row["file"]):
-            return await self._missing(row, "a name that is none of callctl's")
         raw = self._places.spool / row["file"]
         directory = self._places.root / day_of(row["started_at"])
-        if raw.is_symlink():
-            return await self._missing(row, "a link, which Asterisk does not make")
-        if not inside(self._places.root, directory):
-            return await self._missing(row, "a place outside the recordings' root")
+        if why := self._why_not(row, raw, directory):
+            await self._missing(row, why)
+            return None
         if not raw.exists():
-            if datetime.now(UTC) - row["ended_at"] < MISSING_AFTER:
-                return None
-            return await self._missing(row, "Asterisk left no file")
+            return None
         key_id, key = None, b""
         if row["encrypt"]:
             key_id, key = await self._keys.key_for_writing(row["account_id"])
         formats = self._formats(row)
         return Job(str(raw), str(directory), stem_of(row["file"]), formats, key), key_id
 
+    def _why_not(self, row: Any, raw: Path, directory: Path) -> str | None:
+        """Why there will never be a recording."""
+        if not _NAME.fullmatch(row["file"]):
+            return "a name that is none of callctl's"
+        if raw.is_symlink():
+            return "a link, which Asterisk does not make"
+        if not inside(self._places.root, directory):
+            return "a place outside the recordings' root"
+        if not raw.exists() and datetime.now(UTC) - row["ended_at"] >= MISSING_AFTER:
+            return "Asterisk left no file"
+        return None
+
     def _formats(self, row: Any) -> list[Format]:
-        wanted: StoredFormat = row["format"] or self._format
+        wanted = row["format"] or self._format
         if wanted == "wav" or row["failures"] >= WAV_AFTER_FAILURES:
             return ["wav"]
         return ["opus", "wav"] if wanted == "both" else ["opus"]
