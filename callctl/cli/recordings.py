@@ -1,6 +1,7 @@
-"""``callctl recordings``: the master key of encrypted recordings."""
+"""``callctl recordings``: the master key of encrypted recordings, and words of one of them."""
 
 import argparse
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -8,16 +9,26 @@ from typing import Any
 from callctl.cli.common import (
     EXIT_OK,
     Failure,
+    add_json_flag,
     open_database,
+    print_json,
     run_async,
     settings_of_installation,
 )
 from callctl.config import Settings
-from callctl.features.recordings.keys import make_master_key, read_master_key, rewrap_keys
+from callctl.features.access.store import AccessStore
+from callctl.features.recordings.keys import (
+    Keyring,
+    make_master_key,
+    read_master_key,
+    rewrap_keys,
+)
+from callctl.features.recordings.library import RecordingLibrary
+from callctl.http.endpoint import Actor
 
 
 def add_commands(commands: Any) -> None:
-    recordings = commands.add_parser("recordings", help="the master key of encrypted recordings")
+    recordings = commands.add_parser("recordings", help="their master key; words of one of them")
     verbs = recordings.add_subparsers(metavar="VERB", required=True)
     make = verbs.add_parser(
         "make-key",
@@ -33,6 +44,16 @@ def add_commands(commands: Any) -> None:
         "Interrupted, it is to be run again.",
     )
     rotate.set_defaults(run=run_rotate)
+    words = verbs.add_parser(
+        "transcribe",
+        help="print what was said in a recording, by an offline model for English",
+        description="Needs the extra `transcribe` (pip install 'callctl[transcribe]'). Weak on a "
+        "telephone: fit to look for a recording by, not to read one. The access is logged.",
+    )
+    words.add_argument("recording", type=int, metavar="ID")
+    words.add_argument("--account", default="main", metavar="CODE", help="default: main")
+    add_json_flag(words)
+    words.set_defaults(run=run_transcribe)
 
 
 def run_make(_arguments: argparse.Namespace) -> int:
@@ -65,6 +86,45 @@ async def _rotate(settings: Settings) -> int:
         raise Failure(f"the key cannot be written: {error}") from None
     print(f"{count} keys of accounts are under master key {new.name} now; the old one: {old_file}")
     return EXIT_OK
+
+
+def run_transcribe(arguments: argparse.Namespace) -> int:
+    # With what computes, which no other command is to load.
+    from callctl.features.recordings.transcribe import PocketSphinx, read_sides, transcribe
+
+    try:
+        transcriber = PocketSphinx()
+    except ModuleNotFoundError:
+        raise Failure("no transcriber is installed: pip install 'callctl[transcribe]'") from None
+    audio = asyncio.run(_read(settings_of_installation(), arguments))
+    said = transcribe(read_sides(audio), transcriber)
+    if arguments.json:
+        print_json(said)
+    for spoken in said if not arguments.json else ():
+        text = " ".join(word.text for word in spoken.words)
+        print(f"{spoken.begin:7.1f} s  {spoken.side}: {text}")
+    return EXIT_OK
+
+
+async def _read(settings: Settings, arguments: argparse.Namespace) -> bytes:
+    """The audio, its access logged. Raises CallctlError, Failure, SealBroken."""
+    async with open_database(settings) as db:
+        account_id = await AccessStore(db).get_account_id(arguments.account)
+        if account_id is None:
+            raise Failure(f"there is no account {arguments.account!r}")
+        actor = Actor(account_id, "command line", frozenset())
+        keys = Keyring(
+            db, lambda: read_master_key(settings.recordings_key, settings.recordings_key_file)
+        )
+        library = RecordingLibrary(db, settings.recordings_dir, keys)
+        audio = await library.open_audio(actor.calls, arguments.recording)
+        await library.note_access(actor, audio, "", 0, audio.size - 1, download=False)
+    if audio.sealed is None:
+        return audio.path.read_bytes()
+    try:
+        return b"".join(audio.sealed.read(0, audio.size - 1))
+    finally:
+        audio.sealed.close()
 
 
 def _key_file(settings: Settings) -> Path:

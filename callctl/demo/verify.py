@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from math import cos, pi
 from typing import Any
 
-import av
-
 from callctl.demo.sip_log import PhoneSaw
 
 TOLERANCE_SECONDS = 0.35
@@ -96,6 +94,8 @@ def _result(saw: PhoneSaw | None, caller: PhoneSaw) -> str:
 
 def sides_of(audio: bytes) -> tuple[list[int], list[int], float]:
     """(left samples, right samples, seconds) of a stereo WAV or Opus, 8000 samples a second."""
+    import av  # Some 40 MB, which no other command is to load.
+
     left: list[int] = []
     right: list[int] = []
     resampler = av.AudioResampler(format="s16p", layout="stereo", rate=8000)

@@ -12,9 +12,10 @@ from callctl.core.errors import CallctlError
 from callctl.core.master_key import MasterKey
 from callctl.core.scope import CallScope
 from callctl.features.recordings.audio import open_plain
+from callctl.features.recordings.job import Format, Job
 from callctl.features.recordings.keys import Keyring
 from callctl.features.recordings.library import RecordingLibrary
-from callctl.features.recordings.make import Format, Job, make_recording
+from callctl.features.recordings.make import make_recording
 from callctl.features.recordings.places import RecordingPlaces
 from callctl.features.recordings.service import RecordingService
 

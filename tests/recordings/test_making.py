@@ -13,7 +13,8 @@ import av
 import pytest
 
 from callctl.core.master_key import MasterKey
-from callctl.features.recordings.make import Job, make_recording
+from callctl.features.recordings.job import Job
+from callctl.features.recordings.make import make_recording
 from callctl.features.recordings.sealed import open_sealed
 from callctl.features.recordings.service import WAV_AFTER_FAILURES
 from callctl.features.recordings.worker import WorkerGone, open_worker

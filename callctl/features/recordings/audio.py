@@ -12,11 +12,9 @@ from typing import IO, Any, BinaryIO, Protocol, cast
 import numpy as np
 
 from callctl.core.analysis.voice import FRAMES_A_SECOND, SILENT
+from callctl.features.recordings.job import FRAME_BYTES, SAMPLE_RATE
 
-SAMPLE_RATE = 8000
-SAMPLE_BYTES = 2
-CHANNELS = 2
-FRAME_BYTES = SAMPLE_BYTES * CHANNELS
+_CHANNELS = 2
 _CHUNK_SECONDS = 60
 _LEVEL_SAMPLES = SAMPLE_RATE // FRAMES_A_SECOND
 OPUS_BITS = 32_000
@@ -61,7 +59,7 @@ def read_frames(raw: BinaryIO, count: int) -> Iterator[Frames]:
         data = raw.read(wanted * FRAME_BYTES)
         if len(data) < wanted * FRAME_BYTES:
             raise OSError(errno.EIO, "the recording became shorter while it was read")
-        yield np.frombuffer(data, dtype="<i2").reshape(-1, CHANNELS)[:, ::-1]
+        yield np.frombuffer(data, dtype="<i2").reshape(-1, _CHANNELS)[:, ::-1]
         count -= wanted
 
 
@@ -70,8 +68,8 @@ class WavWriter:
 
     def __init__(self, sink: Sink, count: int) -> None:
         self._wav = wave.Wave_write(cast(IO[bytes], _Forward(sink)))
-        self._wav.setnchannels(CHANNELS)
-        self._wav.setsampwidth(SAMPLE_BYTES)
+        self._wav.setnchannels(_CHANNELS)
+        self._wav.setsampwidth(FRAME_BYTES // _CHANNELS)
         self._wav.setframerate(SAMPLE_RATE)
         self._wav.setnframes(count)
         self._wav.writeframesraw(b"")
@@ -139,7 +137,7 @@ class LevelMeter:
     def feed(self, frames: Frames) -> None:
         """A whole number of 20 ms, except at the end: the rest is left out."""
         whole = len(frames) // _LEVEL_SAMPLES
-        blocks = frames[: whole * _LEVEL_SAMPLES].reshape(whole, _LEVEL_SAMPLES, CHANNELS)
+        blocks = frames[: whole * _LEVEL_SAMPLES].reshape(whole, _LEVEL_SAMPLES, _CHANNELS)
         power = np.square(blocks, dtype=np.float32).mean(axis=1)
         full_scale = 20 * math.log10(32768)
         levels = 10 * np.log10(np.maximum(power, 1e-3)) - full_scale

@@ -5,6 +5,7 @@ when is with the call's record.
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +20,8 @@ from callctl.http.endpoint import Actor
 from callctl.telemetry.log import get_logger
 
 log = get_logger("recordings")
+
+_UNIQUEID = re.compile(r"([0-9A-Za-z_.-]{1,100}-)?[0-9]{1,12}\.[0-9]{1,12}", re.ASCII)
 
 ADD_PAUSE = """
 insert into recording_pauses (account_id, linkedid, paused_at, paused_by)
@@ -77,6 +80,8 @@ class LiveRecordings:
         Raises CallctlError: `not_found` (no such call under way, also outside the actor's calls),
         `conflict` (it is not recorded), `asterisk_unavailable`, `call_failed`.
         """
+        if not _UNIQUEID.fullmatch(uniqueid):
+            raise _not_found(uniqueid)
         if not self._ami.state.connected:
             raise CallctlError("asterisk_unavailable", "no connection to Asterisk")
         # The client may go away; what Asterisk does and what is on record belong together.
@@ -85,7 +90,7 @@ class LiveRecordings:
     async def _set(self, actor: Actor, uniqueid: str, paused: bool) -> PauseState:
         channels = await self._channels_of_call(uniqueid)
         if not self._may_see(actor, channels):
-            raise CallctlError("not_found", f"no call under way has the channel {uniqueid[:80]}")
+            raise _not_found(uniqueid)
         recorded = [c for c in channels if await self._is_recorded(c)]
         if not recorded:
             raise CallctlError("conflict", "nothing of this call is being recorded")
@@ -134,3 +139,7 @@ class LiveRecordings:
             raise CallctlError("asterisk_unavailable", str(error)) from None
         except AmiError as error:
             raise CallctlError("call_failed", f"Asterisk did not answer: {error}") from None
+
+
+def _not_found(uniqueid: str) -> CallctlError:
+    return CallctlError("not_found", f"no call under way has the channel {uniqueid[:80]}")

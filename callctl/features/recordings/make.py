@@ -12,14 +12,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 import msgspec
 
-from callctl.core.analysis.figures import Figures, analyse
+from callctl.core.analysis.figures import analyse
 from callctl.core.recordings import file_name
 from callctl.features.recordings.audio import (
-    SAMPLE_RATE,
     LevelMeter,
     OpusWriter,
     Sink,
@@ -28,40 +27,10 @@ from callctl.features.recordings.audio import (
     open_plain,
     read_frames,
 )
+from callctl.features.recordings.job import SAMPLE_RATE, Format, Job, MadeFile, Outcome
 from callctl.features.recordings.sealed import SealedWriter
 
-Format = Literal["wav", "opus"]
 _PR_SET_PDEATHSIG = 1
-
-
-class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`directory` and `stem`: where the files go and what they are called but for their ending.
-
-    `key`: the data key to encrypt under, empty = not encrypted.
-    """
-
-    raw: str
-    directory: str
-    stem: str
-    formats: list[Format]
-    key: bytes = b""
-
-
-class MadeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`bytes`: of the audio, before encryption."""
-
-    format: Format
-    name: str
-    bytes: int
-
-
-class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`error` is empty when all went well; else there are no files."""
-
-    files: list[MadeFile] = []
-    seconds: float = 0.0
-    figures: Figures | None = None
-    error: str = ""
 
 
 class _Counted:

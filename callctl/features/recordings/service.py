@@ -12,9 +12,15 @@ from callctl.core.event_kinds import EventKind
 from callctl.core.recordings import file_name, stem_of
 from callctl.db.outbox import OutboxEvent, append_events
 from callctl.db.pool import Database
-from callctl.features.recordings.audio import FRAME_BYTES, SAMPLE_RATE
+from callctl.features.recordings.job import (
+    FRAME_BYTES,
+    SAMPLE_RATE,
+    Format,
+    Job,
+    MadeFile,
+    Outcome,
+)
 from callctl.features.recordings.keys import Keyring
-from callctl.features.recordings.make import Format, Job, MadeFile, Outcome
 from callctl.features.recordings.places import RecordingPlaces, day_of, inside, is_file_inside
 from callctl.features.recordings.worker import WorkerGone, open_worker
 from callctl.telemetry.log import get_logger

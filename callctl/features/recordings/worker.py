@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from callctl.features.recordings.make import Job, Outcome
+from callctl.features.recordings.job import Job, Outcome
 
 JOB_SECONDS = 1800.0
 """An hour of conversation takes half a minute, on a busy machine some minutes."""
