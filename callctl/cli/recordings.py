@@ -1,4 +1,4 @@
-"""``callctl recordings``: the master key of encrypted recordings, and words of one of them."""
+"""``callctl recordings``: the master key of encrypted recordings; words of one of them."""
 
 import argparse
 import asyncio
@@ -80,7 +80,9 @@ async def _rotate(settings: Settings) -> int:
         new = read_master_key("", new_file) if new_file.exists() else make_master_key(new_file)
         async with open_database(settings) as db:
             count = await rewrap_keys(db, old, new)
-        os.replace(file, old_file)
+        # There is a key under the usual name at every moment.
+        old_file.unlink(missing_ok=True)
+        os.link(file, old_file)
         os.replace(new_file, file)
     except OSError as error:
         raise Failure(f"the key cannot be written: {error}") from None

@@ -72,7 +72,7 @@ class Archive:
         self.db = db
         self.account_id = account_id
         self.places = RecordingPlaces(directory / "spool", directory / "recordings")
-        self.places.spool.mkdir()
+        self.places.spool.mkdir(exist_ok=True)
         self.restart(MASTER)
         self.retention = RetentionService(db, self.places.root)
         self.scope = CallScope(account_id)
