@@ -16,7 +16,7 @@ from callctl.core.master_key import MasterKey
 from callctl.features.recordings.job import Job
 from callctl.features.recordings.make import make_recording
 from callctl.features.recordings.sealed import open_sealed
-from callctl.features.recordings.service import WAV_AFTER_FAILURES
+from callctl.features.recordings.service import WAV_AFTER_FAILURES, RecordingService
 from callctl.features.recordings.worker import WorkerGone, open_worker
 from tests.recordings.conftest import MASTER, TALK, Archive, raw_of, tone
 
@@ -227,3 +227,13 @@ def test_recording_of_next_to_nothing_is_one(tmp_path: Path, raw: bytes) -> None
         reader = open_sealed(tmp_path / file.name, MASTER.secret)
         assert reader.size == file.bytes
         reader.close()
+
+
+async def test_several_at_a_time_make_each_recording_once(archive: Archive) -> None:
+    ids = [await archive.add(f"a-1.{n}") for n in range(5)]
+    await archive.add("b-1.1", raw=b"")
+    service = RecordingService(archive.db, archive.places, archive.keys, workers=3)
+    assert await service.finish_pending() == 6
+    assert {await archive.state(id_) for id_ in ids} == {"available"}
+    assert len(archive.files()) == 6
+    assert await archive.db.fetchval("select count(*) from outbox") == 6

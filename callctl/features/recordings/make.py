@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -116,7 +116,8 @@ def _writer(format_: Format, sink: Sink, frames: int) -> WavWriter | OpusWriter:
 
 def main() -> None:
     """Jobs from standard input until it ends."""
-    os.nice(10)
+    with suppress(OSError):
+        os.nice(10)
     # Not a moment longer than the daemon: its successor makes the same files.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     for line in sys.stdin.buffer:

@@ -126,9 +126,13 @@ class RecordingService:
                     raise
                 await self._failed(row, str(error))
         shares = [work[i :: self._workers] for i in range(self._workers)]
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._make(share)) for share in shares if share]
-        return done + sum(task.result() for task in tasks)
+        for made in await asyncio.gather(
+            *(self._make(share) for share in shares if share), return_exceptions=True
+        ):
+            if isinstance(made, BaseException):
+                raise made
+            done += made
+        return done
 
     async def _job(self, row: Any) -> tuple[Job, int | None] | None:
         """What is to be made of a row, and the id of the key for it; None: not now, or never."""
