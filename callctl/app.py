@@ -57,6 +57,7 @@ from callctl.features.audit.service import AuditService
 from callctl.features.calls.attribution import attribute
 from callctl.features.calls.export import CALLS_TABLE
 from callctl.features.calls.reader import JournalReader
+from callctl.features.calls.retention import delete_due_calls
 from callctl.features.calls.service import CallService
 from callctl.features.checks.channels import ChannelWatch
 from callctl.features.checks.recordings import RecordingWatch
@@ -72,7 +73,12 @@ from callctl.features.originate.store import OrderStore
 from callctl.features.people.groups import GroupService
 from callctl.features.people.invitations import InvitationService
 from callctl.features.people.users import SignInResets, UserService
-from callctl.features.recordings.service import RecordingPlaces, RecordingService
+from callctl.features.recordings.keys import Keyring, read_master_key
+from callctl.features.recordings.library import RecordingLibrary
+from callctl.features.recordings.live import EndpointOwner, LiveRecordings
+from callctl.features.recordings.places import RecordingPlaces
+from callctl.features.recordings.retention import RetentionService
+from callctl.features.recordings.service import RecordingService
 from callctl.features.reports.service import ReportService
 from callctl.features.routing.service import RoutingService
 from callctl.features.routing.store import RoutingStore
@@ -91,6 +97,7 @@ log = get_logger("daemon")
 
 RETRY_SECONDS = 1.0
 SAVE_MEMORY_SECONDS = 5.0
+RETENTION_SECONDS = 60.0
 
 
 class AlreadyRunning(Exception):
@@ -130,9 +137,18 @@ class Daemon:
         self.export_runner = ExportRunner(db, exports)
         tables = (CALLS_TABLE, *self.reports.tables())
         self.exports = ExportService(db, tables, exports, self.export_runner.wake)
-        self.recordings = RecordingService(
-            db, RecordingPlaces(settings.recordings_spool, settings.recordings_dir)
+        keys = Keyring(
+            db, lambda: read_master_key(settings.recordings_key, settings.recordings_key_file)
         )
+        self.recordings = RecordingService(
+            db,
+            RecordingPlaces(settings.recordings_spool, settings.recordings_dir),
+            keys,
+            format_=settings.recordings_format,
+            workers=settings.recordings_workers,
+        )
+        self.library = RecordingLibrary(db, settings.recordings_dir, keys)
+        self.retention = RetentionService(db, settings.recordings_dir)
         self.ami = AmiClient(
             settings.ami_host,
             settings.ami_port,
@@ -147,6 +163,7 @@ class Daemon:
             sources=networks_of(settings.agi_sources),
         )
         self.originate = OriginateService(self.ami, OrderStore(db), self._find_extension)
+        self.live_recordings = LiveRecordings(self.ami, db, self._owner_of)
         self.reader: JournalReader | None = None
         self.alarms = AlarmService(AlarmStore(db, settings.systemname))
         self.channel_watch = ChannelWatch(
@@ -218,6 +235,13 @@ class Daemon:
     def _find_extension(self, account_id: int, number: str) -> Extension | None:
         index = self.routing.table.accounts.get(account_id)
         return index.extensions.get(number) if index else None
+
+    def _owner_of(self, endpoint: str) -> EndpointOwner | None:
+        found = self.routing.table.endpoints.get(endpoint)
+        if found is None:
+            return None
+        account_id, kind, key = found
+        return EndpointOwner(account_id, key if kind == "extension" else None)
 
     def _calls_stored(self, records: Sequence[CallRecord]) -> None:
         """Strategies with memory go by answered calls, limits by those to the outside."""
@@ -347,6 +371,7 @@ class Daemon:
         self._spawn("journal", self.reader.run)
         self._spawn("recordings", self.recordings.run)
         self._spawn("exports", lambda: self.export_runner.run(self.exports))
+        self._spawn("retention", self._keep_retention)
         self._spawn("routing", lambda: watch_routing(self.db, self.routing))
         self._spawn("memory", self._save_memory)
         self._spawn("limits", self.limits.run_flush)
@@ -361,6 +386,15 @@ class Daemon:
         await self.limits.restore()
         self._loaded = True
         await self._provision(self.routing.table)
+
+    async def _keep_retention(self) -> None:
+        """Recordings before their calls. Whole rounds go on at once; then there is time."""
+        while True:
+            done = 0
+            with contextlib.suppress(CallctlError):
+                done = await self.retention.delete_due() + await delete_due_calls(self.db)
+            if not done:
+                await asyncio.sleep(RETENTION_SECONDS)
 
     async def _save_memory(self) -> None:
         while True:
@@ -402,7 +436,9 @@ class Daemon:
             *callctl.features.reports.api.endpoints(self.reports),
             *callctl.features.exports.api.endpoints(self.exports),
             *callctl.features.originate.api.endpoints(self.originate),
-            *callctl.features.recordings.api.endpoints(self.recordings),
+            *callctl.features.recordings.api.endpoints(
+                self.library, self.retention, self.live_recordings, origin
+            ),
             *callctl.features.routing.api.endpoints(self.routing),
             *callctl.features.limits.api.endpoints(self.limits),
             *callctl.features.access.api.endpoints(self.access, origin),

@@ -113,7 +113,29 @@ class Settings:
     )
     recordings_dir: Path = field(
         default=Path("recordings"),
-        metadata=_says("Where complete recordings are kept, as YYYY/MM/DD/<name>.wav."),
+        metadata=_says("Where complete recordings are kept, as YYYY/MM/DD/<name>.opus."),
+    )
+    recordings_format: str = _setting(
+        "opus",
+        "What recordings become once their call is over, for accounts that did not choose "
+        "(docs/recordings.md): Opus in Ogg, a twelfth of a WAV's size; WAV; both.",
+        choices=("wav", "opus", "both"),
+    )
+    recordings_workers: int = _setting(
+        1,
+        "How many recordings are made at a time, each on a CPU of its own.",
+        minimum=1,
+        maximum=64,
+    )
+    recordings_key_file: Path = field(
+        default=Path("recordings.key"),
+        metadata=_says(
+            "The master key of encrypted recordings, from `callctl recordings make-key`. Keep a "
+            "copy elsewhere: without it they are noise."
+        ),
+    )
+    recordings_key: str = _setting(
+        "", "The same key itself, in base64, in place of the file.", secret=True
     )
     asterisk_generated_dir: Path = field(
         default=Path("/etc/asterisk/callctl.d"),

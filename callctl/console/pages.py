@@ -119,7 +119,7 @@ class Console:
             "words": words,
             "has_limits": limits is not None,
         }
-        self._templates.filters |= {"duration": words.duration}
+        self._templates.filters |= {"duration": words.duration, "share": words.share}
 
     def routes(self) -> list[web.AbstractRouteDef]:
         """For `build_web_app(pages=...)`, together with `error_page`."""

@@ -71,6 +71,11 @@ def outcome(disposition: str, route: str | None) -> Badge:
     return badge(DISPOSITIONS, disposition)
 
 
+def share(part: float) -> str:
+    """0.123 as ``12 %``."""
+    return f"{part * 100:.0f} %"
+
+
 def duration(seconds: float) -> str:
     """``0:07``, ``12:34``, ``1:02:03``."""
     whole = round(seconds)

@@ -160,6 +160,12 @@ _ALL = (
         "Look into the log for the request id that the answer carries, and report it.",
     ),
     ErrorCode(
+        "recording_damaged",
+        500,
+        "The encrypted file of a recording is not what was written: changed, cut or another's.",
+        "Restore it from the backup; the log names the recording.",
+    ),
+    ErrorCode(
         "call_failed",
         502,
         "Asterisk refused to place the call.",
@@ -176,6 +182,13 @@ _ALL = (
         503,
         "PostgreSQL cannot be reached. Calls go on, and their records follow.",
         "Start PostgreSQL; callctl reconnects by itself.",
+    ),
+    ErrorCode(
+        "recording_key_unavailable",
+        503,
+        "The master key of encrypted recordings is missing, or is another than they were made by.",
+        "Put the right key where `recordings_key_file` or `recordings_key` says; `callctl doctor` "
+        "tells which one that is. A first one: `callctl recordings make-key`.",
     ),
     ErrorCode(
         "asterisk_unavailable",

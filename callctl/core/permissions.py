@@ -23,6 +23,9 @@ class Scope(StrEnum):
     LIMITS_APPROVE = "limits:approve"
     LIMITS_READ = "limits:read"
     PROFILE_WRITE = "profile:write"
+    RECORDINGS_CONTROL = "recordings:control"
+    RECORDINGS_LOG = "recordings:log"
+    RECORDINGS_MANAGE = "recordings:manage"
     RECORDINGS_READ = "recordings:read"
     REPORTS_READ = "reports:read"
     ROUTING_READ = "routing:read"
@@ -50,6 +53,10 @@ SCOPE_MEANINGS: Mapping[Scope, str] = MappingProxyType(
         Scope.LIMITS_APPROVE: "Let held calls to the outside pass, or refuse them.",
         Scope.LIMITS_READ: "See limits of calls to the outside, held calls and notices.",
         Scope.PROFILE_WRITE: "Change one's own name, password, second factor and sessions.",
+        Scope.RECORDINGS_CONTROL: "Pause and resume the recording of calls under way.",
+        Scope.RECORDINGS_LOG: "See who listened to recordings.",
+        Scope.RECORDINGS_MANAGE: "Say how recordings are kept and for how long, and hold them.",
+        Scope.RECORDINGS_READ: "Listen to recordings and download them.",
         Scope.RECORDINGS_READ: "Listen to recordings.",
         Scope.REPORTS_READ: "Read reports and the dashboard.",
         Scope.ROUTING_READ: "Read the routing and try what it would do.",
@@ -81,6 +88,7 @@ _OWN_CALLS: frozenset[str] = frozenset(
         Scope.CLIENTS_READ,
         Scope.CLIENTS_WRITE,
         Scope.PROFILE_WRITE,
+        Scope.RECORDINGS_CONTROL,
         Scope.RECORDINGS_READ,
         Scope.REPORTS_READ,
     }
@@ -107,6 +115,8 @@ WHOLE_ACCOUNT_SCOPES: frozenset[str] = frozenset(
         Scope.CLIENTS_SETTINGS,
         Scope.GROUPS_WRITE,
         Scope.LIMITS_APPROVE,
+        Scope.RECORDINGS_LOG,
+        Scope.RECORDINGS_MANAGE,
         Scope.ROUTING_READ,
         Scope.ROUTING_WRITE,
         Scope.SYSTEM_READ,

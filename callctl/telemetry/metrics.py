@@ -79,7 +79,7 @@ CALLS_STORED = Counter(
 )
 RECORDINGS = Counter(
     "callctl_recordings_total",
-    "Recordings by what became of them: available, missing.",
+    "Recordings by what became of them: available, missing, deleted.",
     ["state"],
     registry=REGISTRY,
 )

@@ -114,7 +114,14 @@ def company() -> AccountRouting:
                 forward_always=chain("extension:101"),
                 caller_id_number="withheld",
             ),
-            Extension("107", endpoint="107", forward_busy=chain("extension:108"), may_dial=()),
+            Extension(
+                "107",
+                endpoint="107",
+                forward_busy=chain("extension:108"),
+                may_dial=(),
+                record=RecordPolicy.INTERNAL,
+                record_share=1,
+            ),
             Extension(
                 "108", endpoint="108", forward_no_answer=chain("announce:sorry", "hangup:busy")
             ),
@@ -153,7 +160,8 @@ def company() -> AccountRouting:
                     CallerRoute("+3630X.", chain("extension:107")),
                     CallerRoute("withheld", chain("hangup:21")),
                 ),
-                record=RecordPolicy.INBOUND,
+                record=RecordPolicy.EXTERNAL,
+                record_share=30,
             ),
             Did(
                 "+3617000003",
@@ -199,6 +207,7 @@ def company() -> AccountRouting:
         ),
         emergency=(EmergencyNumber("112", ("own",), caller_id_number="+3617000001"),),
         record=RecordPolicy.NEVER,
+        record_announce="recorded/both",
         limits=LimitSettings(destinations=(("CU", LimitAction.HOLD), ("JM", LimitAction.BLOCK))),
     )
 

@@ -274,6 +274,13 @@ case("database_encoding", of_database(encoding="LATIN1"), ERROR, "LATIN1")
 case("database_durability", of_postgres_setting("fsync", "off"), ERROR, "fsync")
 case("database_durability", of_postgres_setting("synchronous_commit", "off"), WARNING, "power cut")
 case("database_connections", of_postgres_setting("max_connections", "5"), WARNING, "5")
+case("recording_key", of_database(recording_masters=("abc",)), ERROR, "there is no master key")
+case(
+    "recording_key",
+    lambda f: of_machine(master_key="def")(of_database(recording_masters=("abc",))(f)),
+    ERROR,
+    "is def; wanted: abc",
+)
 case("database_session", of_postgres_setting("plan_cache_mode", "auto"), WARNING, "auto")
 
 

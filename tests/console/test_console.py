@@ -41,10 +41,17 @@ with n as (insert into numbers (number, grams)
              (values (1, '101', 0, 5, 'NOANSWER', 0), (2, '102', 5, 4, 'ANSWER', 16))
                as v (p, e, s, d, r, k)),
      l as (insert into legs (call, position, uniqueid, channel, started_at)
-           select id, 1, 'a-1.1', 'PJSIP/carrier-1', started_at from c)
-insert into recordings (call, account_id, file, started_at, state, path, seconds, bytes)
-select id, $1, 'a-1.1-2.wav', started_at, 'available', 'x', 65, 1000 from c
-returning call
+           select id, 1, 'a-1.1', 'PJSIP/carrier-1', started_at from c),
+     p as (insert into recording_pauses (account_id, linkedid, paused_at, paused_by)
+           select $1, 'a-1.1', started_at, 'anna' from c),
+     r as (insert into recordings (call, account_id, file, started_at, state, path, seconds, bytes,
+             format, downloaded_at, downloaded_by)
+           select id, $1, 'a-1.1-2.raw', started_at, 'available', 'x', 65, 1000, 'opus',
+             started_at, 'bela' from c
+           returning id, call)
+insert into recording_figures values (
+    (select id from r), 65, 0.41, 0.3, 0.1, 0.39, 2, 1, 12.5, 'called', 0.2, 1.25)
+returning (select call from r)
 """
 
 
@@ -182,6 +189,14 @@ async def test_a_call_tells_what_happened_and_why(browser: Browser) -> None:
         "PJSIP/carrier-1",
         "+5.0 s",
         "<audio controls",
+        "?download=1",
+        "Caller talked",
+        "41 %",
+        "caller 2, called 1 times",
+        "0:12 (called)",
+        "after 1.2 s",
+        "by bela",
+        "Paused from",
         "/api/v1/recordings/",
     ):
         assert words in text

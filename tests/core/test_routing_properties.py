@@ -62,6 +62,7 @@ def routings(draw, account_id=1):
             forward_busy=draw(chains),
             forward_no_answer=draw(chains),
             record=draw(policies),
+            record_share=draw(st.integers(1, 100)),
         )
         for number in NUMBERS
     )

@@ -168,7 +168,7 @@ def test_files_that_hold_a_secret_are_not_for_everybody(house: House) -> None:
 async def test_recordings_and_generated_files_are_for_owner_and_group(house: House) -> None:
     root = house.stack.settings.recordings_dir
     async with asyncio.timeout(20):
-        while not (made := list(root.rglob("*.wav"))):
+        while not (made := list(root.rglob("*.opus"))):
             await asyncio.sleep(0.1)
     for path in (*made, *made[0].parents[:3], *house.stack.asterisk.generated_dir.iterdir()):
         assert not path.stat().st_mode & 0o007, path

@@ -88,7 +88,7 @@ async def _furnished(daemon: Daemon) -> World:
         await daemon.access.issue_token("fuzz"),
         await daemon.access.issue_token("reader", ["calls:read"]),
         recording,
-        44 + FRAMES * 4,
+        await daemon.db.fetchval("select bytes from recordings where id = $1", recording),
         {
             "calls": [str(row["id"]) for row in calls],
             "recordings": [str(recording)],

@@ -43,17 +43,19 @@ whens = st.one_of(
     ),
 )
 seconds = st.integers(0, 10**6)
+announced = st.none() | words.filter(bool)
 rings = st.builds(
     RingStep,
     st.lists(st.builds(RingTarget, words, words), min_size=1, max_size=4).map(tuple),
     seconds,
     st.booleans(),
     whens,
+    announced,
 )
 trunks = st.builds(
     TrunkStep,
     *(words, words, words, seconds, st.one_of(st.none(), words)),
-    *(st.booleans(), st.booleans(), st.booleans(), whens),
+    *(st.booleans(), st.booleans(), st.booleans(), whens, announced),
 )
 steps = st.one_of(
     rings, trunks, st.builds(AnnounceStep, words, whens), st.builds(HangupStep, seconds, whens)
@@ -103,12 +105,14 @@ def as_dialplan_reads(text: str, step: Step, number: int) -> None:
         case RingStep():
             assert cut(kind, "?", 1) == "ring"
             assert int(cut(this, "|", 2)) == step.seconds
-            assert flag(cut(this, "|", 3)) == step.record
+            assert cut(this, "|", 3)[:1] == str(int(step.record))
+            assert uridecode(cut(this, "|", 3)[2:]) == (step.record_announce or "")
             endpoints = [uridecode(e) for e in cut(this, "|", 5).split("&")]
             assert endpoints == [t.endpoint for t in step.targets]
         case TrunkStep():
             assert cut(kind, "?", 1) == "trunk"
-            assert flag(cut(this, "|", 3)) == step.record
+            assert cut(this, "|", 3)[:1] == str(int(step.record))
+            assert uridecode(cut(this, "|", 3)[2:]) == (step.record_announce or "")
             assert uridecode(cut(this, "|", 5)) == step.endpoint
             assert uridecode(cut(this, "|", 6)) == step.number
             assert uridecode(cut(this, "|", 7)) == (step.caller_id_number or "")

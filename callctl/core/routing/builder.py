@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from callctl.core.outcomes import AttemptResult
+from callctl.core.recordings import is_in_share
 from callctl.core.routing.causes import parse_cause
 from callctl.core.routing.eligible import caller_matches, is_caller, skip_reason
 from callctl.core.routing.gate import Gate
@@ -66,6 +67,10 @@ _FORWARDS: tuple[tuple[str, tuple[AttemptResult, ...]], ...] = (
 )
 
 
+RecordRule = tuple[str, RecordPolicy, int]
+"""Whose rule it is (``did:+36…``), which calls it has recorded, and how many in a hundred."""
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """How the planner got to a destination: what its steps inherit from there.
@@ -76,7 +81,7 @@ class Way:
 
     when: When | None = None
     path: frozenset[tuple[str, str]] = frozenset()
-    records: tuple[tuple[str, RecordPolicy], ...] = ()
+    records: tuple[RecordRule, ...] = ()
     forwarder: Extension | None = None
     did: str | None = None
 
@@ -188,7 +193,7 @@ class PlanBuilder:
         way = Way(
             when=way.when,
             path=way.path | {key},
-            records=((f"did:{did.number}", did.record), *way.records),
+            records=((f"did:{did.number}", did.record, did.record_share), *way.records),
             forwarder=way.forwarder,
             did=did.number,
         )
@@ -257,7 +262,7 @@ class PlanBuilder:
         way = replace(
             way,
             path=way.path | {(DestinationKind.HUNT_GROUP, group.name)},
-            records=((f"hunt_group:{group.name}", group.record), *way.records),
+            records=((f"hunt_group:{group.name}", group.record, group.record_share), *way.records),
         )
         if group.strategy is RingStrategy.ALL:
             if members:
@@ -321,30 +326,41 @@ class PlanBuilder:
     def _ring(self, extensions: tuple[Extension, ...], seconds: int, way: Way) -> bool:
         targets = tuple(RingTarget(e.number, e.endpoint) for e in extensions)
         chars = 60 + sum(len(t.extension) + len(t.endpoint) + 2 for t in targets)
-        step = RingStep(targets, seconds, self._records(extensions, way), way.when)
+        record = self._records(extensions, way)
+        announce = self.record_announce(record)
+        step = RingStep(targets, seconds, record, way.when, announce)
+        chars += len(announce or "")
         return self.add(step, chars)
 
     def _records(self, extensions: tuple[Extension, ...], way: Way) -> bool:
         """All who ring must agree: one `NEVER` of an extension keeps a common ring unrecorded."""
         for extension in extensions:
-            own = ((f"extension:{extension.number}", extension.record), *way.records)
-            if not self.recorded(own):
+            if not self.recorded((rule_of_extension(extension), *way.records)):
                 if len(extensions) > 1 and extension.record is RecordPolicy.NEVER:
                     self.note("not_recorded", extension.number)
                 return False
         return True
 
-    def recorded(self, policies: tuple[tuple[str, RecordPolicy], ...]) -> bool:
-        """By the first policy that does not inherit; the account's is the last."""
-        for source, policy in (*policies, ("account", self.index.routing.record)):
-            if policy is not RecordPolicy.INHERIT:
-                wanted = policy is RecordPolicy.ALWAYS or policy.value == self.direction.value
-                if wanted:
-                    reason = Reason("recorded", source)
-                    if reason not in self.trace:
-                        self.trace.append(reason)
-                return wanted
+    def recorded(self, rules: tuple[RecordRule, ...]) -> bool:
+        """By the first rule that does not inherit; the account's is the last."""
+        routing = self.index.routing
+        for source, policy, share in (*rules, ("account", routing.record, routing.record_share)):
+            if policy is RecordPolicy.INHERIT:
+                continue
+            if not policy.covers(self.direction.value):
+                return False
+            wanted = is_in_share(self.request.uniqueid, share)
+            reason = Reason("recorded", source)
+            if not wanted:
+                reason = Reason("not_in_share", source, str(share))
+            if reason not in self.trace:
+                self.trace.append(reason)
+            return wanted
         return False
+
+    def record_announce(self, record: bool) -> str | None:
+        """What the parties hear before they are recorded."""
+        return self.index.routing.record_announce if record else None
 
     def _number(self, number: str, way: Way) -> None:
         """An outside number that the configuration names: the one way from trunk to trunk."""
@@ -382,7 +398,8 @@ class PlanBuilder:
         """
         route = found.route
         self.note("outbound", route.name, found.pattern)
-        record = self.recorded((*way.records, (f"outbound:{route.name}", route.record)))
+        own = (f"outbound:{route.name}", route.record, route.record_share)
+        record = self.recorded((*way.records, own))
         usable = self._usable_trunks(route, transit_from)
         if not usable:
             self.note("no_trunk", route.name)
@@ -401,6 +418,7 @@ class PlanBuilder:
                     caller_id_number=shown or route.caller_id_number or trunk.caller_id_number,
                     withhold=withhold,
                     record=record,
+                    record_announce=self.record_announce(record),
                     when=way.when,
                 )
             )
@@ -440,7 +458,12 @@ class PlanBuilder:
 
     def dial_trunk(self, step: TrunkStep) -> None:
         chars = 80 + len(step.trunk) + len(step.endpoint) + len(step.number)
-        self.add(step, chars + len(step.caller_id_number or ""))
+        chars += len(step.caller_id_number or "") + len(step.record_announce or "")
+        self.add(step, chars)
+
+
+def rule_of_extension(extension: Extension) -> RecordRule:
+    return f"extension:{extension.number}", extension.record, extension.record_share
 
 
 def _forwarded(extension: Extension, way: Way) -> Way:
@@ -449,7 +472,7 @@ def _forwarded(extension: Extension, way: Way) -> Way:
         way,
         path=way.path | {(DestinationKind.EXTENSION, extension.number)},
         forwarder=extension,
-        records=((f"extension:{extension.number}", extension.record), *way.records),
+        records=(rule_of_extension(extension), *way.records),
     )
 
 

@@ -14,6 +14,7 @@ can be read as a separator or as a dialplan expression)::
                "|" withhold "|" emergency
              | "announce|" sound
              | "hangup|" cause
+    record   = "0" | "1" [ "~" sound ]        (what both hear before they are recorded)
 
 Empty means none; booleans are 0 and 1; ``hangup|0`` ends as the last attempt did. The dialplan
 takes a field with CUT by variable name, so a plan's length is bounded by AGI's line alone
@@ -127,6 +128,11 @@ def _encode_step(step: Step) -> str:
     return f"{kind}?{step.when.step}:{'&'.join(step.when.results)}{bar}{fields}"
 
 
+def _enc_record(step: RingStep | TrunkStep) -> str:
+    text = _enc(step.record)
+    return text if step.record_announce is None else f"{text}~{_enc(step.record_announce)}"
+
+
 def _encode_body(step: Step) -> str:
     match step:
         case RingStep():
@@ -134,7 +140,7 @@ def _encode_body(step: Step) -> str:
                 (
                     "ring",
                     _enc(step.seconds),
-                    _enc(step.record),
+                    _enc_record(step),
                     "&".join(_enc(t.extension) for t in step.targets),
                     "&".join(_enc(t.endpoint) for t in step.targets),
                 )
@@ -144,7 +150,7 @@ def _encode_body(step: Step) -> str:
                 (
                     "trunk",
                     _enc(step.seconds),
-                    _enc(step.record),
+                    _enc_record(step),
                     _enc(step.trunk),
                     _enc(step.endpoint),
                     _enc(step.number),
@@ -199,16 +205,19 @@ def _decode_step(text: str) -> Step:
     when = _decode_when(condition)
     if kind == "ring":
         seconds, record, extensions, endpoints = fields
+        recorded, _, sound = record.partition("~")
         pairs = zip(extensions.split("&"), endpoints.split("&"), strict=True)
         return RingStep(
             targets=tuple(RingTarget(unquote(x), unquote(e)) for x, e in pairs),
             seconds=int(seconds),
-            record=record == "1",
+            record=recorded == "1",
+            record_announce=unquote(sound) or None,
             when=when,
         )
     values = [unquote(f) for f in fields]
     if kind == "trunk":
         seconds, record, trunk, endpoint, number, caller_id, withhold, emergency = values
+        recorded, _, sound = record.partition("~")
         return TrunkStep(
             trunk=trunk,
             endpoint=endpoint,
@@ -216,7 +225,8 @@ def _decode_step(text: str) -> Step:
             seconds=int(seconds),
             caller_id_number=caller_id or None,
             withhold=withhold == "1",
-            record=record == "1",
+            record=recorded == "1",
+            record_announce=sound or None,
             emergency=emergency == "1",
             when=when,
         )

@@ -64,19 +64,24 @@ def _target(step: Step) -> str:
 def _body_words(step: Step) -> str:
     match step:
         case RingStep():
-            record = " record" if step.record else ""
-            return f"ring {_target(step)} {step.seconds}s{record}"
+            return f"ring {_target(step)} {step.seconds}s{_record_words(step)}"
         case TrunkStep():
             words = f"trunk {step.trunk} {step.number} {step.seconds}s"
             if step.caller_id_number:
                 words += f" as {step.caller_id_number}"
-            flags = (("withheld", step.withhold), ("record", step.record))
-            words += "".join(f" {word}" for word, on in flags if on)
+            words += " withheld" if step.withhold else ""
+            words += _record_words(step)
             return words + (" emergency" if step.emergency else "")
         case AnnounceStep():
             return f"announce {step.sound}"
         case HangupStep():
             return "hangup" if step.cause == LAST_CAUSE else f"hangup {cause_word(step.cause)}"
+
+
+def _record_words(step: RingStep | TrunkStep) -> str:
+    if not step.record:
+        return ""
+    return " record" + (f" announced {step.record_announce}" if step.record_announce else "")
 
 
 def keeps(plan: RoutePlan, then: tuple[str, ...]) -> bool:

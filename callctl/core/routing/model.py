@@ -73,13 +73,28 @@ Chain = tuple[Destination, ...]
 
 
 class RecordPolicy(StrEnum):
-    """Which of a party's calls are recorded; `INHERIT` leaves it to the next rule."""
+    """Which of a party's calls are recorded; `INHERIT` leaves it to the next rule.
+
+    `EXTERNAL`: all with somebody outside. Beside each policy stands a `record_share`: of the calls
+    that it covers so many in a hundred are recorded (`core/recordings.py`).
+    """
 
     INHERIT = "inherit"
     NEVER = "never"
     INBOUND = "inbound"
     OUTBOUND = "outbound"
+    INTERNAL = "internal"
+    EXTERNAL = "external"
     ALWAYS = "always"
+
+    def covers(self, direction: str) -> bool:
+        """Whether calls of this `Direction` are recorded; never by `INHERIT`."""
+        match self:
+            case RecordPolicy.ALWAYS:
+                return True
+            case RecordPolicy.EXTERNAL:
+                return direction != RecordPolicy.INTERNAL
+        return self.value == direction
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +122,7 @@ class Extension:
     caller_id_number: str | None = None
     caller_id_name: str = ""
     record: RecordPolicy = RecordPolicy.INHERIT
+    record_share: int = 100
     may_dial: tuple[str, ...] = ("national",)
     pickup_group: str = "all"
     max_contacts: int = 3
@@ -168,6 +184,7 @@ class Did:
     closed: Chain = ()
     callers: tuple[CallerRoute, ...] = ()
     record: RecordPolicy = RecordPolicy.INHERIT
+    record_share: int = 100
 
 
 class RingStrategy(StrEnum):
@@ -200,6 +217,7 @@ class HuntGroup:
     max_seconds: int = 120
     then: Chain = ()
     record: RecordPolicy = RecordPolicy.INHERIT
+    record_share: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +289,7 @@ class OutboundRoute:
     max_seconds: int | None = None
     ring_seconds: int = 60
     record: RecordPolicy = RecordPolicy.INHERIT
+    record_share: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +303,8 @@ class EmergencyNumber:
 
 @dataclass(frozen=True, slots=True)
 class AccountRouting:
-    """All routing of one account. The first rule of `blocklist` that matches decides; the order of
+    """All routing of one account. `record_announce` is a sound that both parties hear before they
+    are recorded. The first rule of `blocklist` that matches decides; the order of
     `outbound` decides only between equally specific patterns.
     """
 
@@ -298,6 +318,8 @@ class AccountRouting:
     outbound: tuple[OutboundRoute, ...] = ()
     emergency: tuple[EmergencyNumber, ...] = ()
     record: RecordPolicy = RecordPolicy.NEVER
+    record_share: int = 100
+    record_announce: str | None = None
     max_call_seconds: int = 4 * 3600
     limits: LimitSettings = NO_SETTINGS
 

@@ -71,12 +71,16 @@ class RingTarget:
 
 @dataclass(frozen=True, slots=True)
 class RingStep:
-    """Ring `targets` at once for `seconds`. Every outcome but ANSWER and caller-gone goes on."""
+    """Ring `targets` at once for `seconds`. Every outcome but ANSWER and caller-gone goes on.
+
+    `record_announce`: the sound that both hear once it is answered, before they are recorded.
+    """
 
     targets: tuple[RingTarget, ...]
     seconds: int
     record: bool = False
     when: When | None = None
+    record_announce: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,7 @@ class TrunkStep:
     record: bool = False
     emergency: bool = False
     when: When | None = None
+    record_announce: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ trunk stays an inbound call.
 from datetime import datetime
 from hashlib import blake2b
 
-from callctl.core.routing.builder import PlanBuilder, Way
+from callctl.core.routing.builder import PlanBuilder, Way, rule_of_extension
 from callctl.core.routing.eligible import caller_matches
 from callctl.core.routing.gate import Gate, limits_of
 from callctl.core.routing.model import (
@@ -16,7 +16,6 @@ from callctl.core.routing.model import (
     EmergencyNumber,
     Extension,
     HuntMemory,
-    RecordPolicy,
     RoutingTable,
 )
 from callctl.core.routing.outbound import (
@@ -175,7 +174,7 @@ def _dial_inside(builder: PlanBuilder, caller: Extension) -> str | None:
     """Ring an extension, a hunt group or an own DID; None when the number is none of them."""
     request, index = builder.request, builder.index
     # The caller's own policy counts after those of whom it calls.
-    way = Way(records=((f"extension:{caller.number}", caller.record),))
+    way = Way(records=(rule_of_extension(caller),))
     if extension := index.extensions.get(request.dialled):
         builder.note("extension", extension.number)
         builder.extension(extension, way)
@@ -203,7 +202,7 @@ def _dial_outside(builder: PlanBuilder, caller: Extension) -> str:
         builder.note("no_permission", f"extension:{caller.number}", route.permission)
         builder.add(HangupStep(CAUSE_REJECTED), 30)
         return f"outbound:{route.name}"
-    way = Way(records=((f"extension:{caller.number}", caller.record),))
+    way = Way(records=(rule_of_extension(caller),))
     builder.trunks(found, caller.caller_id_number, way, by=caller.number)
     if builder.refused:
         _tell_refused(builder, caller)
@@ -228,8 +227,8 @@ def _dial_emergency(
     if not usable:
         builder.note("emergency_any_trunk", emergency.number)
         usable = [t for t in index.routing.trunks if t.enabled] or list(index.routing.trunks)
-    policy = caller.record if caller else RecordPolicy.INHERIT
-    record = builder.recorded(((f"extension:{caller.number}" if caller else "caller", policy),))
+    # Never announced: nobody is to wait for help longer than needed.
+    record = builder.recorded((rule_of_extension(caller),) if caller else ())
     own = caller.caller_id_number if caller and caller.caller_id_number != WITHHELD else None
     for trunk in usable:
         builder.dial_trunk(

@@ -55,6 +55,7 @@ REASONS: dict[str, str] = {
     " by trunk {detail}",
     "limit_approved": "calls to {subject} are approved: {detail}",
     "recorded": "recording is set by {subject}",
+    "not_in_share": "{subject} has {detail} in a hundred calls recorded, and this is none of them",
     "not_recorded": "{subject} is never recorded, so the common ring is not",
     "nobody": "nobody is left to ring",
     "plan_cut": "the plan is cut after {subject} steps",

@@ -85,6 +85,22 @@ from unnest($2::bigint[]) n(number_id) left join (
 ) s on s.number_id = n.number_id
 where k.account_id = $1 and k.number_id = n.number_id
 """
+CONTACTS_KEEP = """
+insert into contacts_kept as k (account_id, number_id, calls, answered, missed, talk_us, first_at,
+    last_at, talked_at, missed_at)
+select account_id, customer_number_id, sum(calls), sum(answered), sum(missed), sum(talk_us),
+       min(started_at), max(started_at), max(started_at) filter (where answered = 1),
+       max(started_at) filter (where missed = 1)
+from call_facts where call = any($1::bigint[]) and customer_number_id is not null
+group by account_id, customer_number_id order by account_id, customer_number_id
+on conflict (account_id, number_id) do update
+set calls = k.calls + excluded.calls, answered = k.answered + excluded.answered,
+    missed = k.missed + excluded.missed, talk_us = k.talk_us + excluded.talk_us,
+    first_at = least(k.first_at, excluded.first_at),
+    last_at = greatest(k.last_at, excluded.last_at),
+    talked_at = greatest(k.talked_at, excluded.talked_at),
+    missed_at = greatest(k.missed_at, excluded.missed_at)
+"""
 DERIVED = (
     "calls", "answered", "missed", "talk_us", "first_at", "last_at", "talked_at", "missed_at",
     "owed_since", "owed_calls",
@@ -114,11 +130,27 @@ async def apply(
     ids = [*new, *changed]
     await connection.execute(CONTACTS_INSERT, ids, before)
     await connection.fetch(CONTACTS_LOCK, ids, before)
-    recount = await connection.fetch(CONTACTS_CHANGED, changed, before) if changed else []
-    accounts = [row["account_id"] for row in recount]
-    numbers = [row["number_id"] for row in recount]
+    touched = await connection.fetch(CONTACTS_CHANGED, changed, before) if changed else []
+    accounts = [row["account_id"] for row in touched]
+    numbers = [row["number_id"] for row in touched]
     if new:
         await connection.execute(CONTACTS_ADD, new, accounts, numbers)
+    await recount(connection, accounts, numbers)
+
+
+async def keep(connection: Any, ids: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Before calls are deleted for their age: what reports tell of their numbers is written down.
+
+    Returns the accounts and numbers to `recount` once the calls are gone.
+    """
+    await connection.fetch(CONTACTS_LOCK, ids, [])
+    touched = await connection.fetch(CONTACTS_CHANGED, ids, [])
+    await connection.execute(CONTACTS_KEEP, ids)
+    return [row["account_id"] for row in touched], [row["number_id"] for row in touched]
+
+
+async def recount(connection: Any, accounts: Sequence[int], numbers: Sequence[int]) -> None:
+    """Rows of locked contacts, side by side, as the calls are now."""
     for account_id in sorted(set(accounts)):
         of_account = [n for a, n in zip(accounts, numbers, strict=True) if a == account_id]
         await connection.execute(CONTACTS_RECOUNT, account_id, of_account)

@@ -27,8 +27,11 @@ c.id, c.call_id, c.direction, c.disposition, c.missed,
 {_number("from_number_id")} as from_number, c.from_name, {_number("to_number_id")} as to_number,
 {_number("customer_number_id")} as customer_number, c.extension, c.answered_by,
 {_number("destination_number_id")} as destination_number, c.tried, c.started_at, c.answered_at,
-c.ended_at, c.wait_seconds, c.talk_seconds, c.total_seconds, c.has_recording, c.completeness,
-c.trunk, c.did, c.route, c.changed_at, k.id as client_id, k.name as client_name,
+c.ended_at, c.wait_seconds, c.talk_seconds, c.total_seconds, c.has_recording,
+(select min(r.downloaded_at) from recordings r where r.call = c.id) as recording_downloaded_at,
+(select r.downloaded_by from recordings r where r.call = c.id and r.downloaded_at is not null
+ order by r.downloaded_at limit 1) as recording_downloaded_by, c.completeness, c.trunk, c.did,
+c.route, c.changed_at, k.id as client_id, k.name as client_name,
 (select y.name from call_clients s join client_types y on y.id = s.type_id where s.call = c.id)
     as client_type,
 (select y.name from client_types y where y.id = k.type_id) as client_type_now

@@ -73,6 +73,8 @@ class CallSummary(Struct, frozen=True):
     talk_seconds: float
     total_seconds: float
     has_recording: bool
+    recording_downloaded_at: datetime | None
+    recording_downloaded_by: str | None
     completeness: CompletenessName
     trunk: str | None
     did: str | None
@@ -110,15 +112,42 @@ class LegView(Struct, frozen=True):
     cause: int | None
 
 
+class ConversationView(Struct, frozen=True):
+    """What a recorded conversation was like (docs/recordings.md). Shares are of the whole."""
+
+    caller_talk_share: float
+    called_talk_share: float
+    both_share: float
+    silence_share: float
+    caller_interruptions: int
+    called_interruptions: int
+    longest_monologue_seconds: float
+    longest_monologue_side: Literal["caller", "called"] | None
+    caller_first_word_seconds: float | None
+    called_first_word_seconds: float | None
+
+
 class RecordingView(Struct, frozen=True):
-    """A recording: `pending` until its file is in place, `missing` when Asterisk left none."""
+    """A recording: `pending` until its file is in place, `missing` when Asterisk left none,
+    `deleting` and `deleted` when its time was over. `/api/v1/recordings/{id}/details` has more."""
 
     id: int
     file: str
-    state: Literal["pending", "available", "missing"]
+    state: Literal["pending", "available", "missing", "deleting", "deleted"]
     started_at: datetime
     seconds: float | None
     bytes: int | None
+    format: Literal["wav", "opus"] | None
+    figures: ConversationView | None
+
+
+class PauseView(Struct, frozen=True):
+    """A time in which nothing was recorded; `resumed_at` null: until the end."""
+
+    paused_at: datetime
+    paused_by: str
+    resumed_at: datetime | None
+    resumed_by: str | None
 
 
 class ReasonView(Struct, frozen=True):
@@ -137,6 +166,7 @@ class CallDetail(Struct, frozen=True):
     attempts: list[AttemptView]
     legs: list[LegView]
     recordings: list[RecordingView]
+    recording_pauses: list[PauseView]
     reasons: list[ReasonView]
     linkedids: list[str]
     plan_id: str | None

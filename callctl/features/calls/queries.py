@@ -39,8 +39,22 @@ select channel, uniqueid, endpoint, extension, number, started_at, answered_at, 
 from legs where call = $1 order by position
 """
 RECORDINGS = """
-select id, file, state, started_at, seconds, bytes
-from recordings where call = $1 order by started_at, id
+select r.id, r.file, r.state, r.started_at, r.seconds, r.bytes, r.format,
+       case when g.recording is not null then jsonb_build_object(
+           'caller_talk_share', g.caller_talk_share, 'called_talk_share', g.called_talk_share,
+           'both_share', g.both_share, 'silence_share', g.silence_share,
+           'caller_interruptions', g.caller_interruptions,
+           'called_interruptions', g.called_interruptions,
+           'longest_monologue_seconds', g.longest_monologue_seconds,
+           'longest_monologue_side', g.longest_monologue_side,
+           'caller_first_word_seconds', g.caller_first_word_seconds,
+           'called_first_word_seconds', g.called_first_word_seconds) end as figures
+from recordings r left join recording_figures g on g.recording = r.id
+where r.call = $1 order by r.started_at, r.id
+"""
+PAUSES = """
+select paused_at, paused_by, resumed_at, resumed_by from recording_pauses
+where account_id = $1 and linkedid = any($2::text[]) order by id
 """
 ROWS = "select rows from call_rows where call = $1"
 ACCOUNT_ZONE = "select timezone from accounts where id = $1"

@@ -11,6 +11,7 @@ from typing import Any
 
 from callctl.db.pool import Database
 from callctl.features.calls import contacts
+from callctl.features.calls.store import DELETE_CALLS
 
 REBUILD_SECONDS = 6 * 3600.0
 
@@ -101,14 +102,32 @@ on conflict ({keys}) do update set {added}
 
 def _difference_query(rollup: Rollup) -> str:
     keys = ", ".join(rollup.keys)
+    counters = ", ".join(rollup.counters)
     sums = ", ".join(f"sum({c})::bigint as {c}" for c in rollup.counters)
     differ = " or ".join(f"coalesce(s.{c}, 0) <> coalesce(f.{c}, 0)" for c in rollup.counters)
     return f"""
 select {keys}, coalesce(s.calls, 0) as kept, coalesce(f.calls, 0) as counted
-from {rollup.table} s full join (select {keys}, {sums} from {rollup.facts} group by {keys}) f
-    using ({keys})
+from {rollup.table} s full join (
+    select {keys}, {sums} from (
+        select {keys}, {counters} from {rollup.facts}
+        union all select {keys}, {counters} from {rollup.table}_kept
+    ) counted group by {keys}
+) f using ({keys})
 where {differ}
 order by {keys} limit $1
+"""  # noqa: S608
+
+
+def _keep_query(rollup: Rollup) -> str:
+    keys = ", ".join(rollup.keys)
+    counters = ", ".join(rollup.counters)
+    sums = ", ".join(f"sum({c})" for c in rollup.counters)
+    added = ", ".join(f"{c} = r.{c} + excluded.{c}" for c in rollup.counters)
+    return f"""
+insert into {rollup.table}_kept as r ({keys}, {counters})
+select {keys}, {sums} from {rollup.facts} where call = any($1::bigint[])
+group by {keys} order by {keys}
+on conflict ({keys}) do update set {added}
 """  # noqa: S608
 
 
@@ -118,6 +137,7 @@ def _queries(make: Any) -> Mapping[str, str]:
 
 APPLY = _queries(_apply_query)
 DIFFERENCES = _queries(_difference_query)
+KEEP = _queries(_keep_query)
 FACTS = MappingProxyType(
     {
         view: f"select coalesce(jsonb_agg(f), '[]') from {view} f where call = any($1::bigint[])"  # noqa: S608
@@ -163,6 +183,17 @@ class RollupChanges:
         await contacts.apply(
             self._connection, sorted(self._new), changed, self._before["call_facts"]
         )
+
+
+async def delete_but_keep_sums(connection: Any, ids: Sequence[int]) -> None:
+    """Delete calls for their age. What they added stays in the sums, and is written down, so that
+    sums can still be verified and made anew."""
+    await connection.execute(LOCK_CALLS, ids)
+    for rollup in ROLLUPS:
+        await connection.execute(KEEP[rollup.table], ids)
+    accounts, numbers = await contacts.keep(connection, ids)
+    await connection.execute(DELETE_CALLS, ids)
+    await contacts.recount(connection, accounts, numbers)
 
 
 @dataclass(frozen=True, slots=True)

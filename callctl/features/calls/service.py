@@ -22,6 +22,7 @@ from callctl.features.calls.model import (
     CallFilters,
     CallSummary,
     LegView,
+    PauseView,
     ReasonView,
     RecordingView,
 )
@@ -83,7 +84,12 @@ class CallService:
             attempts=[AttemptView(**dict(r)) for r in await self._db.fetch(queries.ATTEMPTS, id_)],
             legs=[LegView(**dict(r)) for r in await self._db.fetch(queries.LEGS, id_)],
             recordings=[
-                RecordingView(**dict(r)) for r in await self._db.fetch(queries.RECORDINGS, id_)
+                msgspec.convert(dict(r), RecordingView)
+                for r in await self._db.fetch(queries.RECORDINGS, id_)
+            ],
+            recording_pauses=[
+                PauseView(**dict(r))
+                for r in await self._db.fetch(queries.PAUSES, scope.account_id, linkedids)
             ],
             reasons=[
                 ReasonView(r.code, r.subject, r.detail, render_reason(r)) for r in decode_why(why)

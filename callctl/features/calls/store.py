@@ -103,6 +103,12 @@ insert into recordings (call, account_id, file, started_at) values ($1, $2, $3, 
 on conflict (file) do update set call = excluded.call, account_id = excluded.account_id
 """
 
+HAS_RECORDING = """
+update calls c set has_recording = exists (
+    select 1 from recordings r where r.call = c.id and r.state in ('pending', 'available'))
+where c.id = $1
+"""
+
 CALL_COLUMNS = (
     "id",
     "account_id",
@@ -228,14 +234,17 @@ async def insert_calls(connection: Any, calls: Sequence[StoredCall]) -> list[int
 async def replace_call(connection: Any, id_: int, call: StoredCall, losers: Sequence[int]) -> None:
     """Write a rebuilt call over the stored one; `losers` turned out to be parts of it.
 
-    Recordings move along, and what type its client had; everything else about a call is a function
-    of its rows. The sums must have been told before (`RollupChanges.before_change`).
+    Recordings, holds and what type its client had move along; everything else about a call is a
+    function of its rows. The sums must have been told before (`RollupChanges.before_change`).
     """
     number_ids = await save_numbers_of(connection, [call])
     if losers:
-        await connection.execute(
-            "update recordings set call = $1 where call = any($2::bigint[])", id_, list(losers)
-        )
+        for table in ("recordings", "legal_holds"):
+            await connection.execute(
+                f"update {table} set call = $1 where call = any($2::bigint[])",  # noqa: S608
+                id_,
+                list(losers),
+            )
         await connection.execute(TAKE_CLIENT_TYPE, id_, list(losers))
         await connection.execute(DELETE_CALLS, list(losers))
     for table in ("legs", "attempts", "call_extensions", "call_rows"):
@@ -243,6 +252,7 @@ async def replace_call(connection: Any, id_: int, call: StoredCall, losers: Sequ
     await connection.execute(CALL_UPDATE, *_call_row(id_, call, number_ids))
     await _copy(connection, _render_parts([(id_, call)]))
     await _save_recordings(connection, [(id_, call)])
+    await connection.execute(HAS_RECORDING, id_)
 
 
 async def _copy(connection: Any, tables: Iterable[TableRows]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from callctl.core.checks.alarms import Finding
+from callctl.core.recordings import stem_of
 from callctl.db.pool import Database
 
 CODES = ("recording_without_call", "recording_missing")
@@ -36,7 +37,7 @@ order by started_at limit $1
 
 @dataclass(slots=True)
 class RecordingWatch:
-    """`spool`: where Asterisk writes. `root`: where finished ones stay, as YYYY/MM/DD/<name>.wav.
+    """`spool`: where Asterisk writes. `root`: where finished ones stay, as YYYY/MM/DD/<name>.opus.
 
     `grace`: seconds that a file may have no call, since a call's record comes after its recording.
     """
@@ -107,8 +108,9 @@ def old_files(directories: Iterable[Path], before: float) -> list[Path]:
 
 
 def record_name(path: Path) -> str:
-    """The name by which a record knows the file: as Asterisk wrote it, before it became a WAV."""
-    return f"{path.stem}.raw" if path.suffix == ".wav" else path.name
+    """The name by which a record knows the file: as Asterisk wrote it, before it got its place."""
+    stem = stem_of(path.name)
+    return path.name if stem == path.name else f"{stem}.raw"
 
 
 def _without_file(paths: dict[int, Path]) -> dict[int, Path]:

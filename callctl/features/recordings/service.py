@@ -1,16 +1,28 @@
-"""Recordings: finished files put into their place, found, and served (R001-20)."""
+"""Finished recordings put into their place, in the form that their account wants (R001-20)."""
 
 import asyncio
 import re
-from dataclasses import dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from callctl.core.errors import CallctlError
-from callctl.core.scope import CallScope
+from callctl.core.event_kinds import EventKind
+from callctl.core.recordings import file_name, stem_of
+from callctl.db.outbox import OutboxEvent, append_events
 from callctl.db.pool import Database
-from callctl.features.recordings.audio import raw_to_wav
+from callctl.features.recordings.job import (
+    FRAME_BYTES,
+    SAMPLE_RATE,
+    Format,
+    Job,
+    MadeFile,
+    Outcome,
+)
+from callctl.features.recordings.keys import Keyring
+from callctl.features.recordings.places import RecordingPlaces, day_of, inside, is_file_inside
+from callctl.features.recordings.worker import WorkerGone, open_worker
 from callctl.telemetry.log import get_logger
 from callctl.telemetry.metrics import RECORDINGS, UNITS_FAILED
 
@@ -19,48 +31,73 @@ log = get_logger("recordings")
 POLL_SECONDS = 0.5
 MISSING_AFTER = timedelta(seconds=60)
 """MixMonitor closes its file within moments of the call's end; after this it will not come."""
+WAV_AFTER_FAILURES = 3
+"""So often Opus is tried; a conversation is not lost because it cannot be compressed."""
+_WAV_HEAD = 44
 
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,199}", re.ASCII)
 """What the dialplan names its recordings (dialplan/40-attempt.conf)."""
 
 PENDING = """
-select r.id, r.file, r.started_at, c.ended_at
+select r.id, r.account_id, r.call, r.file, r.started_at, r.failures, c.call_id, c.ended_at,
+       s.format, coalesce(s.encrypt, false) as encrypt
 from recordings r join calls c on c.id = r.call
-where r.state = 'pending' order by r.id limit 50
+left join recording_settings s on s.account_id = r.account_id
+where r.state = 'pending' and (r.retry_at is null or r.retry_at <= now())
+order by r.id limit 50
 """
 MARK_AVAILABLE = """
-update recordings set state = 'available', path = $2, seconds = $3, bytes = $4, available_at = now()
+update recordings
+set state = 'available', format = $2, path = $3, bytes = $4, wav_path = $5, wav_bytes = $6,
+    data_key = $7, seconds = $8, available_at = now(), retry_at = null
+where id = $1 and state = 'pending' returning id
+"""
+ADD_FIGURES = """
+insert into recording_figures (
+    recording, seconds, caller_talk_share, called_talk_share, both_share, silence_share,
+    caller_interruptions, called_interruptions, longest_monologue_seconds, longest_monologue_side,
+    caller_first_word_seconds, called_first_word_seconds)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+on conflict (recording) do nothing
+"""
+MARK_MISSING = """
+update recordings set state = 'missing' where id = $1 and state = 'pending' returning id
+"""
+MARK_FAILURE = """
+update recordings
+set failures = failures + 1,
+    retry_at = now() + make_interval(secs => least(3600, power(2, least(failures, 12))))
 where id = $1
 """
-MARK_MISSING = "update recordings set state = 'missing' where id = $1"
 CALL_WITHOUT_RECORDING = """
 update calls c set has_recording = exists (
-    select 1 from recordings r where r.call = c.id and r.state <> 'missing'),
+    select 1 from recordings r where r.call = c.id and r.state in ('pending', 'available')),
     changed_at = clock_timestamp()
 where c.id = (select call from recordings where id = $1)
 """
-GET_RECORDING = """
-select r.path, r.state from recordings r
-where r.account_id = $1 and r.id = $2
-  and ($3::text[] is null or exists (
-        select 1 from call_extensions s where s.call = r.call and s.extension = any($3::text[])))
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class RecordingPlaces:
-    """`spool`: where Asterisk writes. `root`: where finished recordings stay."""
-
-    spool: Path
-    root: Path
 
 
 class RecordingService:
-    """Moves recordings to their place when their call is over, and finds them again."""
+    """Moves recordings to their place when their call is over.
 
-    def __init__(self, db: Database, places: RecordingPlaces) -> None:
+    `format_`: what accounts have that did not choose (wav, opus, both). `workers`: how many are
+    made at a time.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        places: RecordingPlaces,
+        keys: Keyring,
+        *,
+        format_: str = "opus",
+        workers: int = 1,
+    ) -> None:
         self._db = db
         self._places = places
+        self._keys = keys
+        self._format = format_
+        self._workers = workers
 
     async def run(self) -> None:
         """Until cancelled: one recording that fails does not hold up the others."""
@@ -76,80 +113,132 @@ class RecordingService:
 
     async def finish_pending(self) -> int:
         """Put finished files into ``YYYY/MM/DD/`` (UTC, of the start); returns how many."""
+        work: list[tuple[Any, Job, int | None]] = []
         done = 0
         for row in await self._db.fetch(PENDING):
             try:
-                done += await self._finish(row)
-            except OSError as error:
-                # A full disk, a file we may not read: the raw file stays, and is tried again.
-                UNITS_FAILED.labels("recordings").inc()
-                log.error("recording_not_finished", file=row["file"], error=str(error))
+                if await self._recover(row):
+                    done += 1
+                elif job := await self._job(row):
+                    work.append((row, *job))
+            except (OSError, CallctlError) as error:
+                if isinstance(error, CallctlError) and error.code == "database_unavailable":
+                    raise
+                await self._failed(row, str(error))
+        shares = [work[i :: self._workers] for i in range(self._workers)]
+        for made in await asyncio.gather(
+            *(self._make(share) for share in shares if share), return_exceptions=True
+        ):
+            if isinstance(made, BaseException):
+                raise made
+            done += made
         return done
 
-    async def _finish(self, row: Any) -> bool:
-        if not _NAME.fullmatch(row["file"]):
-            return await self._missing(row, "a name that is none of callctl's")
+    async def _job(self, row: Any) -> tuple[Job, int | None] | None:
+        """What is to be made of a row, and the id of the key for it; None: not now, or never."""
         raw = self._places.spool / row["file"]
-        target = self._places.root / relative_path(row["file"], row["started_at"])
+        directory = self._places.root / day_of(row["started_at"])
+        if why := self._why_not(row, raw, directory):
+            await self._missing(row, why)
+            return None
+        if not raw.exists():
+            return None
+        key_id, key = None, b""
+        if row["encrypt"]:
+            key_id, key = await self._keys.key_for_writing(row["account_id"])
+        formats = self._formats(row)
+        return Job(str(raw), str(directory), stem_of(row["file"]), formats, key), key_id
+
+    def _why_not(self, row: Any, raw: Path, directory: Path) -> str | None:
+        """Why there will never be a recording."""
+        if not _NAME.fullmatch(row["file"]):
+            return "a name that is none of callctl's"
         if raw.is_symlink():
-            return await self._missing(row, "a link, which Asterisk does not make")
-        if not inside(self._places.root, target):
-            return await self._missing(row, "a place outside the recordings' root")
-        if not raw.exists() and not target.exists():
-            if datetime.now(UTC) - row["ended_at"] < MISSING_AFTER:
-                return False
-            return await self._missing(row, "Asterisk left no file")
-        if raw.exists():
-            wav = await asyncio.to_thread(raw_to_wav, raw, target)
-            seconds, size = wav.seconds, wav.bytes
-        else:
-            # Killed between the rename and the commit: the file is whole, only its row is not.
-            size = target.stat().st_size
-            seconds = max(0, size - 44) / 32000
-        await self._db.execute(
-            MARK_AVAILABLE, row["id"], str(target.relative_to(self._places.root)), seconds, size
-        )
-        raw.unlink(missing_ok=True)
-        RECORDINGS.labels("available").inc()
+            return "a link, which Asterisk does not make"
+        if not inside(self._places.root, directory):
+            return "a place outside the recordings' root"
+        if not raw.exists() and datetime.now(UTC) - row["ended_at"] >= MISSING_AFTER:
+            return "Asterisk left no file"
+        return None
+
+    def _formats(self, row: Any) -> list[Format]:
+        wanted = row["format"] or self._format
+        if wanted == "wav" or row["failures"] >= WAV_AFTER_FAILURES:
+            return ["wav"]
+        return ["opus", "wav"] if wanted == "both" else ["opus"]
+
+    async def _recover(self, row: Any) -> bool:
+        """A WAV whose raw file is gone although its row was never written: somebody put it back."""
+        if not _NAME.fullmatch(row["file"]) or (self._places.spool / row["file"]).exists():
+            return False
+        name = file_name(stem_of(row["file"]), "wav", sealed=False)
+        path = self._places.root / day_of(row["started_at"]) / name
+        if not is_file_inside(self._places.root, path):
+            return False
+        size = path.stat().st_size
+        seconds = max(0, size - _WAV_HEAD) / (SAMPLE_RATE * FRAME_BYTES)
+        outcome = Outcome([MadeFile("wav", name, size)], seconds)
+        await self._store(row, outcome, None)
         return True
 
-    async def _missing(self, row: Any, why: str) -> bool:
+    async def _make(self, work: list[tuple[Any, Job, int | None]]) -> int:
+        """By one process. If it dies, the rest waits for the next round."""
+        done = 0
+        async with open_worker() as make:
+            for row, job, key_id in work:
+                try:
+                    outcome = await make(job)
+                except WorkerGone as gone:
+                    await self._failed(row, str(gone))
+                    break
+                if outcome.error:
+                    await self._failed(row, outcome.error)
+                    continue
+                await self._store(row, outcome, key_id)
+                (self._places.spool / row["file"]).unlink(missing_ok=True)
+                done += 1
+        return done
+
+    async def _failed(self, row: Any, why: str) -> None:
+        """A full disk, a file we may not read: the raw file stays, and is tried again later."""
+        UNITS_FAILED.labels("recordings").inc()
+        log.error("recording_not_finished", file=row["file"], error=why)
+        await self._db.execute(MARK_FAILURE, row["id"])
+
+    async def _store(self, row: Any, outcome: Outcome, key_id: int | None) -> None:
+        main, *kept = outcome.files
+        day = day_of(row["started_at"])
+        async with self._db.transaction() as connection:
+            marked = await connection.fetchval(
+                MARK_AVAILABLE,
+                row["id"],
+                main.format,
+                str(day / main.name),
+                main.bytes,
+                str(day / kept[0].name) if kept else None,
+                kept[0].bytes if kept else None,
+                key_id,
+                outcome.seconds,
+            )
+            if marked is None:
+                return
+            if outcome.figures is not None:
+                await connection.execute(ADD_FIGURES, row["id"], *asdict(outcome.figures).values())
+            event = _event(row, EventKind.RECORDING_READY, seconds=outcome.seconds)
+            await append_events(connection, [event])
+        RECORDINGS.labels("available").inc()
+
+    async def _missing(self, row: Any, why: str) -> None:
         log.warning("recording_missing", file=row["file"], reason=why)
         async with self._db.transaction() as connection:
-            await connection.execute(MARK_MISSING, row["id"])
+            if await connection.fetchval(MARK_MISSING, row["id"]) is None:
+                return
             await connection.execute(CALL_WITHOUT_RECORDING, row["id"])
+            event = _event(row, EventKind.RECORDING_FAILED, reason=why)
+            await append_events(connection, [event])
         RECORDINGS.labels("missing").inc()
-        return False
-
-    async def find_file(self, scope: CallScope, id_: int) -> Path:
-        """The file of a recording. Raises CallctlError("not_found"), also outside the scope."""
-        only = list(scope.extensions) if scope.extensions is not None else None
-        row = await self._db.fetchrow(GET_RECORDING, scope.account_id, id_, only)
-        if row is None or row["state"] != "available":
-            raise CallctlError("not_found", f"there is no recording {id_}")
-        path: Path = self._places.root / row["path"]
-        if not await asyncio.to_thread(is_file_inside, self._places.root, path):
-            raise CallctlError("not_found", f"the file of recording {id_} is gone")
-        return path
 
 
-def relative_path(file: str, started_at: datetime) -> Path:
-    """``1700000000.5-2.raw`` → ``2023/11/14/1700000000.5-2.wav``."""
-    day = started_at.astimezone(UTC)
-    return Path(f"{day:%Y/%m/%d}", f"{Path(file).stem}.wav")
-
-
-def is_file_inside(root: Path, path: Path) -> bool:
-    """A file that is there, and under `root`."""
-    try:
-        return inside(root, path) and path.is_file()
-    except OSError:
-        return False
-
-
-def inside(root: Path, path: Path) -> bool:
-    """Whether `path` stays under `root`, symbolic links followed; a ring of them does not."""
-    try:
-        return path.resolve().is_relative_to(root.resolve())
-    except (OSError, RuntimeError, ValueError):
-        return False
+def _event(row: Any, kind: EventKind, **more: Any) -> OutboxEvent:
+    data = {"recording": row["id"], "call": row["call"], "call_id": row["call_id"], **more}
+    return OutboxEvent(row["account_id"], kind, f"recording:{row['id']}", data)

@@ -194,6 +194,8 @@ def build_routing(
         outbound=_each(reader, "outbound", document.outbound, _outbound),
         emergency=_each(reader, "emergency", document.emergency, _emergency),
         record=doc.record,
+        record_share=doc.record_share,
+        record_announce=doc.record_announce,
         max_call_seconds=doc.max_call_seconds,
         limits=_limits(document.limits),
     )

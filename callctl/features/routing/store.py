@@ -209,6 +209,8 @@ class RoutingStore:
         account_id, doc = stored.account.id, stored.document.account
         settings = {
             "record": doc.record.value,
+            "record_share": doc.record_share,
+            "record_announce": doc.record_announce,
             "max_call_seconds": doc.max_call_seconds,
             "limits": msgspec.to_builtins(stored.document.limits),
         }
@@ -295,6 +297,8 @@ def _stored_account(row: Any, objects: list[Any]) -> StoredAccount:
                 timezone=account.timezone,
                 country=account.country,
                 record=RecordPolicy(settings.get("record", "never")),
+                record_share=settings.get("record_share", 100),
+                record_announce=settings.get("record_announce"),
                 max_call_seconds=settings.get("max_call_seconds", 4 * 3600),
             )
         ),

@@ -53,6 +53,8 @@ class AccountDoc(Doc, frozen=True):
     timezone: str = "UTC"
     country: str = "US"
     record: RecordPolicy = RecordPolicy.NEVER
+    record_share: int = 100
+    record_announce: str | None = None
     max_call_seconds: int = 4 * 3600
 
 
@@ -124,6 +126,7 @@ class ExtensionDoc(Doc, frozen=True):
     caller_id_number: str | None = None
     caller_id_name: str = ""
     record: RecordPolicy = RecordPolicy.INHERIT
+    record_share: int = 100
     may_dial: list[str] = field(default_factory=lambda: ["national"])
     pickup_group: str = "all"
     max_contacts: int = 3
@@ -166,6 +169,7 @@ class DidDoc(Doc, frozen=True):
     closed: Chain = []
     callers: list[CallerRouteDoc] = []
     record: RecordPolicy = RecordPolicy.INHERIT
+    record_share: int = 100
 
 
 class MemberDoc(Doc, frozen=True):
@@ -185,6 +189,7 @@ class HuntGroupDoc(Doc, frozen=True):
     max_seconds: int = 120
     then: Chain = []
     record: RecordPolicy = RecordPolicy.INHERIT
+    record_share: int = 100
 
 
 class HolidayDoc(Doc, frozen=True):
@@ -230,6 +235,7 @@ class OutboundRouteDoc(Doc, frozen=True):
     max_seconds: int | None = None
     ring_seconds: int = 60
     record: RecordPolicy = RecordPolicy.INHERIT
+    record_share: int = 100
 
 
 class EmergencyDoc(Doc, frozen=True):

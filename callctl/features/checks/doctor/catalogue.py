@@ -298,4 +298,12 @@ CHECKS = (
         "A pooler in between drops it: connect directly, or let it track these parameters.",
         machine.judge_session,
     ),
+    Check(
+        "recording_key",
+        "The master key is there that encrypted recordings were made under.",
+        "Without it they cannot be listened to, and new ones stay unencrypted in the spool.",
+        "Put the right key where `recordings_key_file` (or `recordings_key`) says, from the copy "
+        "that was kept elsewhere; after a `rotate-key` that was interrupted, run it again.",
+        machine.judge_recording_key,
+    ),
 )

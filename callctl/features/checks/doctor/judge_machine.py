@@ -180,3 +180,16 @@ def judge_emergency(facts: Facts) -> Verdict:
     if lacking:
         return error(f"none for: {', '.join(lacking)}")
     return ok("every account with extensions has some")
+
+
+def judge_recording_key(facts: Facts) -> Verdict:
+    masters = have(facts.database).recording_masters
+    if not masters:
+        return ok("no recording is encrypted")
+    key = facts.machine.master_key
+    if isinstance(key, Missing):
+        return error(f"there is no master key: {key.why}; wanted: {', '.join(masters)}")
+    others = [name for name in masters if name != key]
+    if others:
+        return error(f"the master key that is there is {key}; wanted: {', '.join(others)}")
+    return ok(f"master key {key}")

@@ -29,6 +29,7 @@ where exists (select 1 from routing_objects o where o.account_id = a.id and o.ki
         select 1 from routing_objects o where o.account_id = a.id and o.kind = 'emergency')
 order by a.code
 """
+RECORDING_MASTERS = "select distinct master from recording_keys order by master"
 STORED_TO = "select position from journal_positions where systemname = $1"
 QUARANTINED = """
 select count(*) from journal_quarantine
@@ -87,6 +88,9 @@ async def _ask(connection: Any, settings: Settings) -> DatabaseState:
         revision=await connection.fetchval(REVISION) if ready else 0,
         without_emergency=tuple(
             r["code"] for r in (await connection.fetch(WITHOUT_EMERGENCY) if ready else [])
+        ),
+        recording_masters=tuple(
+            r["master"] for r in (await connection.fetch(RECORDING_MASTERS) if ready else [])
         ),
         stored_to=await connection.fetchval(STORED_TO, name) if ready else None,
         quarantined=await connection.fetchval(QUARANTINED, name) if ready else 0,

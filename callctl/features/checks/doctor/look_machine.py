@@ -13,6 +13,7 @@ from pathlib import Path
 from callctl.asterisk.journal import RawRow, parse_row
 from callctl.config import Settings
 from callctl.core.calls.events import CelEvent
+from callctl.core.master_key import parse_master_key
 from callctl.features.checks.disks import read_space
 from callctl.features.checks.doctor.conf_files import Configuration
 from callctl.features.checks.doctor.model import (
@@ -62,6 +63,7 @@ def _look(
         generated_revision=written_revision(settings.asterisk_generated_dir / "extensions.conf"),
         modes=_modes(settings, configuration, config_file),
         certificate_ends=_certificate_end(configuration),
+        master_key=_master_key(settings),
     )
 
 
@@ -171,7 +173,11 @@ def _modes(
     settings: Settings, configuration: Configuration | Missing, config_file: Path
 ) -> dict[Path, int]:
     """Permissions of the files that hold secrets, as far as they are there."""
-    files = [settings.state_dir / "ami.secret", settings.asterisk_generated_dir / "pjsip.conf"]
+    files = [
+        settings.state_dir / "ami.secret",
+        settings.asterisk_generated_dir / "pjsip.conf",
+        settings.recordings_key_file,
+    ]
     if not isinstance(configuration, Missing):
         files += [configuration.directory / name for name in SECRET_FILES]
         files += [Path(key) for key in configuration.anywhere("pjsip.conf", "priv_key_file")]
@@ -184,6 +190,17 @@ def _modes(
         except OSError:
             continue
     return modes
+
+
+def _master_key(settings: Settings) -> str | Missing:
+    """The name of the master key of encrypted recordings."""
+    try:
+        text = settings.recordings_key or settings.recordings_key_file.read_text(encoding="ascii")
+        return parse_master_key(text).name
+    except FileNotFoundError:
+        return Missing(f"{settings.recordings_key_file} is not there")
+    except (OSError, ValueError) as problem:
+        return Missing(f"{settings.recordings_key_file}: {problem}")
 
 
 def _certificate_end(configuration: Configuration | Missing) -> float | Missing:

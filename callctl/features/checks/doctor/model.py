@@ -129,7 +129,8 @@ class Journal:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """This machine as we see it. `modes`: of files that hold secrets; `now` in epoch seconds."""
+    """This machine as we see it. `modes`: of files that hold secrets; `now` in epoch seconds;
+    `master_key`: its name, not itself."""
 
     now: float
     hostname: str
@@ -141,6 +142,7 @@ class Machine:
     generated_revision: int | None
     modes: Mapping[Path, int]
     certificate_ends: float | Missing
+    master_key: str | Missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,7 @@ class DatabaseState:
     """What PostgreSQL says. `ahead`: as in `Manager`. `schema_problem`: empty when it fits.
 
     `without_emergency`: accounts that have extensions and no emergency number.
+    `recording_masters`: names of the master keys that keys of recordings are wrapped by.
     """
 
     version: int
@@ -172,6 +175,7 @@ class DatabaseState:
     schema_problem: str
     revision: int
     without_emergency: tuple[str, ...]
+    recording_masters: tuple[str, ...]
     stored_to: int | None
     quarantined: int
     alarms: tuple[str, ...]

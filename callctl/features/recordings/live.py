@@ -1,0 +1,145 @@
+"""The recording of a call under way, paused while card numbers are said, and resumed.
+
+Asterisk goes on recording and writes silence: the file keeps its time. What was paused from when to
+when is with the call's record.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from callctl.asterisk.ami import AmiState
+from callctl.asterisk.ami_protocol import AmiError, AmiNotConnected, AmiResponse
+from callctl.core.errors import CallctlError
+from callctl.db.pool import Database
+from callctl.features.recordings.model import PauseState
+from callctl.http.endpoint import Actor
+from callctl.telemetry.log import get_logger
+
+log = get_logger("recordings")
+
+_UNIQUEID = re.compile(r"([0-9A-Za-z_.-]{1,100}-)?[0-9]{1,12}\.[0-9]{1,12}", re.ASCII)
+
+ADD_PAUSE = """
+insert into recording_pauses (account_id, linkedid, paused_at, paused_by)
+select $1::bigint, $2::text, $3::timestamptz, $4::text where not exists (
+    select 1 from recording_pauses where account_id = $1 and linkedid = $2 and resumed_at is null)
+"""
+END_PAUSE = """
+update recording_pauses set resumed_at = $3, resumed_by = $4
+where account_id = $1 and linkedid = $2 and resumed_at is null
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointOwner:
+    """Whose a PJSIP endpoint is; `extension` None = a trunk."""
+
+    account_id: int
+    extension: str | None
+
+
+class Manager(Protocol):
+    """What is needed of the AMI client."""
+
+    @property
+    def state(self) -> AmiState: ...
+
+    async def action(
+        self, name: str, *, within: float | None = None, **fields: str
+    ) -> AmiResponse: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Channel:
+    name: str
+    linkedid: str
+    uniqueid: str
+
+    @property
+    def endpoint(self) -> str:
+        return self.name.removeprefix("PJSIP/").rpartition("-")[0]
+
+
+class LiveRecordings:
+    """Pauses and resumes. `owner_of` is the only thing it knows of the routing."""
+
+    def __init__(
+        self, ami: Manager, db: Database, owner_of: Callable[[str], EndpointOwner | None]
+    ) -> None:
+        self._ami = ami
+        self._db = db
+        self._owner_of = owner_of
+
+    async def set_paused(self, actor: Actor, uniqueid: str, *, paused: bool) -> PauseState:
+        """Of every recording of the call that has this channel; doing it twice changes nothing.
+
+        Raises CallctlError: `not_found` (no such call under way, also outside the actor's calls),
+        `conflict` (it is not recorded), `asterisk_unavailable`, `call_failed`.
+        """
+        if not _UNIQUEID.fullmatch(uniqueid):
+            raise _not_found(uniqueid)
+        if not self._ami.state.connected:
+            raise CallctlError("asterisk_unavailable", "no connection to Asterisk")
+        # The client may go away; what Asterisk does and what is on record belong together.
+        return await asyncio.shield(self._set(actor, uniqueid, paused))
+
+    async def _set(self, actor: Actor, uniqueid: str, paused: bool) -> PauseState:
+        channels = await self._channels_of_call(uniqueid)
+        if not self._may_see(actor, channels):
+            raise _not_found(uniqueid)
+        recorded = [c for c in channels if await self._is_recorded(c)]
+        if not recorded:
+            raise CallctlError("conflict", "nothing of this call is being recorded")
+        for channel in recorded:
+            await self._do(
+                "MixMonitorMute", Channel=channel.name, Direction="both", State=str(int(paused))
+            )
+        at = datetime.now(UTC)
+        sql = ADD_PAUSE if paused else END_PAUSE
+        await self._db.execute(sql, actor.account_id, recorded[0].linkedid, at, actor.name)
+        log.info("recording_paused" if paused else "recording_resumed", uniqueid=uniqueid)
+        return PauseState(paused, at, len(recorded))
+
+    async def _channels_of_call(self, uniqueid: str) -> list[_Channel]:
+        response = await self._do("CoreShowChannels")
+        channels = [
+            _Channel(e.get("Channel"), e.get("Linkedid"), e.get("Uniqueid"))
+            for e in response.events
+        ]
+        linkedids = {c.linkedid for c in channels if c.uniqueid == uniqueid}
+        return [c for c in channels if c.linkedid in linkedids]
+
+    def _may_see(self, actor: Actor, channels: Sequence[_Channel]) -> bool:
+        owners = [o for c in channels if (o := self._owner_of(c.endpoint)) is not None]
+        inside = {o.extension for o in owners if o.account_id == actor.account_id}
+        if actor.extensions is None:
+            return bool(inside)
+        return not inside.isdisjoint(actor.extensions)
+
+    async def _is_recorded(self, channel: _Channel) -> bool:
+        response = await self._ask(
+            "Getvar", {"Channel": channel.name, "Variable": "MIXMONITOR_FILENAME"}
+        )
+        return response.success and bool(response.fields.get("value"))
+
+    async def _do(self, name: str, **fields: str) -> AmiResponse:
+        response = await self._ask(name, fields)
+        if not response.success:
+            raise CallctlError("call_failed", f"Asterisk refused {name}", detail=response.message)
+        return response
+
+    async def _ask(self, name: str, fields: dict[str, Any]) -> AmiResponse:
+        try:
+            return await self._ami.action(name, **fields)
+        except AmiNotConnected as error:
+            raise CallctlError("asterisk_unavailable", str(error)) from None
+        except AmiError as error:
+            raise CallctlError("call_failed", f"Asterisk did not answer: {error}") from None
+
+
+def _not_found(uniqueid: str) -> CallctlError:
+    return CallctlError("not_found", f"no call under way has the channel {uniqueid[:80]}")
