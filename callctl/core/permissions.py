@@ -8,6 +8,7 @@ from types import MappingProxyType
 class Scope(StrEnum):
     """One right. An endpoint names the one it needs; a token lists those it has."""
 
+    CALLS_ANNOTATE = "calls:annotate"
     CALLS_READ = "calls:read"
     CALLS_PLACE = "calls:place"
     LIMITS_APPROVE = "limits:approve"
@@ -16,11 +17,14 @@ class Scope(StrEnum):
     ROUTING_READ = "routing:read"
     ROUTING_WRITE = "routing:write"
     SYSTEM_READ = "system:read"
+    THRESHOLDS_WRITE = "thresholds:write"
     TOKENS_WRITE = "tokens:write"
+    WEBHOOKS_WRITE = "webhooks:write"
 
 
 SCOPE_MEANINGS: Mapping[Scope, str] = MappingProxyType(
     {
+        Scope.CALLS_ANNOTATE: "Write notes on calls, acknowledge notices.",
         Scope.CALLS_READ: "Read the call history.",
         Scope.CALLS_PLACE: "Place calls.",
         Scope.LIMITS_APPROVE: "Let held calls to the outside pass, or refuse them.",
@@ -29,7 +33,9 @@ SCOPE_MEANINGS: Mapping[Scope, str] = MappingProxyType(
         Scope.ROUTING_READ: "Read the routing and try what it would do.",
         Scope.ROUTING_WRITE: "Change the routing.",
         Scope.SYSTEM_READ: "See how the system is doing.",
+        Scope.THRESHOLDS_WRITE: "Set from when on a call is too long, and who is told.",
         Scope.TOKENS_WRITE: "See, issue and revoke tokens.",
+        Scope.WEBHOOKS_WRITE: "See and change webhooks and their deliveries.",
     }
 )
 
@@ -49,6 +55,7 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = MappingProxyType(
         # Sees all calls, changes no settings.
         Role.HEAD: frozenset(
             {
+                Scope.CALLS_ANNOTATE,
                 Scope.CALLS_READ,
                 Scope.CALLS_PLACE,
                 Scope.LIMITS_READ,

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from callctl.core.permissions import Scope
-from callctl.features.calls.model import CallDetail, CallFilters, CallSummary
+from callctl.features.calls.model import CallDetail, CallFilters, CallSummary, NewNote, NoteView
 from callctl.features.calls.service import CallService
 from callctl.http.decode import path_id
 from callctl.http.endpoint import ApiCall, Endpoint, Page
@@ -19,6 +19,10 @@ def endpoints(service: CallService) -> list[Endpoint]:
     async def get_rows(call: ApiCall) -> object:
         rows = await service.get_journal_rows(call.actor.calls, path_id(call.path))
         return web.Response(body=rows, content_type="text/csv", charset="utf-8")
+
+    async def add_note(call: ApiCall) -> object:
+        actor = call.actor
+        return await service.add_note(actor.calls, path_id(call.path), call.body, actor.name)
 
     return [
         Endpoint(
@@ -51,5 +55,17 @@ def endpoints(service: CallService) -> list[Endpoint]:
             web.Response,
             errors=("not_found",),
             content_type="text/csv",
+        ),
+        Endpoint(
+            "POST",
+            "/api/v1/calls/{id}/notes",
+            "Write down what a call was about and what came of it",
+            "calls",
+            Scope.CALLS_ANNOTATE,
+            add_note,
+            NoteView,
+            body=NewNote,
+            status=201,
+            errors=("not_found",),
         ),
     ]

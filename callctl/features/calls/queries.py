@@ -13,7 +13,7 @@ c.id, c.call_id, c.direction, c.disposition, c.missed, f.number as from_number, 
 t.number as to_number, u.number as customer_number, c.extension, c.answered_by,
 d.number as destination_number, c.tried, c.started_at, c.answered_at, c.ended_at, c.wait_seconds,
 c.talk_seconds, c.total_seconds, c.has_recording, c.completeness, c.trunk, c.did, c.route,
-c.changed_at
+c.too_long_seconds is not null as too_long, c.too_long_seconds, c.changed_at
 """
 
 _NUMBERS = """
@@ -44,6 +44,8 @@ _WHERE = """
   and ($13::boolean is null or c.has_recording = $13)
   and ($14::float8 is null or c.talk_seconds >= $14)
   and ($15::float8 is null or c.talk_seconds <= $15)
+  and ($22::boolean is null or (c.too_long_seconds is not null) = $22)
+  and ($23::timestamptz is null or c.changed_at < $23)
   and ($17::text is null or exists (
         select 1 from call_extensions s where s.account_id = $1 and s.extension = $17
            and s.started_at = c.started_at and s.call = c.id))
@@ -182,6 +184,16 @@ LIST_CALLS: Mapping[tuple[str, Source], str] = MappingProxyType(
 )
 """(sort, source) → query. Constants all: nothing of a request is in their text."""
 
+CHANGES_UNTIL = """
+select least(statement_timestamp(), min(case when backend_xid is not null then xact_start
+                                             when state = 'active' then query_start end))
+from pg_stat_activity
+where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
+"""
+"""Before this moment no call changes any more: whoever is writing now began later. A transaction
+commits after the moment that it wrote into `changed_at`, so that a pull which went up to the newest
+row would pass over one that is yet to appear before it. To be asked before the page is read."""
+
 NUMBER_IDS = """
 select id from numbers
 where grams @> $1::text[] and strpos(number, $2) > 0
@@ -207,6 +219,13 @@ from legs where call = $1 order by position
 RECORDINGS = """
 select id, file, state, started_at, seconds, bytes
 from recordings where call = $1 order by started_at, id
+"""
+NOTES = """
+select problem, solution, written_by, written_at from call_notes where call = $1 order by id desc
+"""
+NOTE_INSERT = """
+insert into call_notes (call, account_id, problem, solution, written_by)
+values ($1, $2, $3, $4, $5) returning problem, solution, written_by, written_at
 """
 ROWS = "select rows from call_rows where call = $1"
 ACCOUNT_ZONE = "select timezone from accounts where id = $1"

@@ -20,6 +20,8 @@ from callctl.features.calls.model import (
     CallFilters,
     CallSummary,
     LegView,
+    NewNote,
+    NoteView,
     ReasonView,
     RecordingView,
 )
@@ -66,6 +68,8 @@ class CallService:
             return Page([], None)
         number = await self._find_number(filters.number)
         zone = await self._zone(scope, filters)
+        by_change = filters.sort == "changed_at"
+        until = await self._db.fetchval(queries.CHANGES_UNTIL) if by_change else None
         rows = await self._db.fetch(
             queries.LIST_CALLS[filters.sort, choose_source(scope, filters, number)],
             scope.account_id,
@@ -89,6 +93,8 @@ class CallService:
             cursor.id if cursor else None,
             filters.limit + 1,
             number.part,
+            filters.too_long,
+            until,
         )
         items = [CallSummary(**dict(row)) for row in rows[: filters.limit]]
         more = len(rows) > filters.limit
@@ -114,7 +120,18 @@ class CallService:
             ],
             linkedids=list(linkedids),
             plan_id=plan_id,
+            notes=[NoteView(**dict(r)) for r in await self._db.fetch(queries.NOTES, id_)],
         )
+
+    async def add_note(self, scope: CallScope, id_: int, note: NewNote, actor: str) -> NoteView:
+        """Raises CallctlError: `not_found`, `invalid_field` for a note that says nothing."""
+        if not (note.problem.strip() or note.solution.strip()):
+            raise CallctlError("invalid_field", "the note says nothing", "body.problem")
+        await self.get_call(scope, id_)
+        row = await self._db.fetchrow(
+            queries.NOTE_INSERT, id_, scope.account_id, note.problem, note.solution, actor
+        )
+        return NoteView(**dict(row))
 
     async def get_journal_rows(self, scope: CallScope, id_: int) -> bytes:
         """The rows that the call was built from, as they stood in the journal."""
@@ -165,6 +182,7 @@ def choose_source(scope: CallScope, filters: CallFilters, number: _Number) -> So
         filters.missed
         or (filters.has_recording and filters.disposition in (None, "ANSWERED"))
         or filters.completeness in ("repaired", "truncated")
+        or filters.too_long
         or (filters.min_talk or 0) >= LONG_TALK_SECONDS
     )
     if not has_own_index and (filters.direction or filters.disposition):

@@ -10,8 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from callctl.core.calls.record import Attempt, CallRecord, Disposition, StoredRecord
-from callctl.core.calls.render import talk_seconds, total_seconds, wait_seconds
+from callctl.core.calls.record import Attempt, CallRecord, StoredRecord
+from callctl.core.calls.render import (
+    involved_extensions,
+    is_missed,
+    talk_seconds,
+    total_seconds,
+    wait_seconds,
+)
 from callctl.core.routing.encoding import encode_why
 from callctl.core.routing.plan import Direction
 
@@ -61,16 +67,6 @@ def pack_rows(raw: Iterable[bytes]) -> bytes:
 
 def unpack_rows(packed: bytes) -> bytes:
     return zlib.decompress(packed)
-
-
-def is_missed(record: CallRecord) -> bool:
-    """Inbound, not answered, not refused by a rule (docs/journal.md)."""
-    blocked = record.disposition is Disposition.REJECTED and not record.attempts
-    return (
-        record.direction is Direction.INBOUND
-        and record.disposition is not Disposition.ANSWERED
-        and not blocked
-    )
 
 
 NUMBERS_INSERT = """
@@ -236,13 +232,16 @@ async def insert_calls(connection: Any, calls: Sequence[StoredCall]) -> list[int
 async def replace_call(connection: Any, id_: int, call: StoredCall, losers: Sequence[int]) -> None:
     """Write a rebuilt call over the stored one; `losers` turned out to be parts of it.
 
-    Recordings move along; everything else about a call is a function of its rows. The sums must
-    have been told before (`RollupChanges.before_change`).
+    Recordings and notes move along; everything else about a call is a function of its rows. The
+    sums must have been told before (`RollupChanges.before_change`).
     """
     number_ids = await save_numbers(connection, [call])
     if losers:
         await connection.execute(
             "update recordings set call = $1 where call = any($2::bigint[])", id_, list(losers)
+        )
+        await connection.execute(
+            "update call_notes set call = $1 where call = any($2::bigint[])", id_, list(losers)
         )
         await connection.execute(DELETE_CALLS, list(losers))
     for table in ("legs", "attempts", "call_extensions", "call_rows"):
@@ -280,13 +279,6 @@ async def save_numbers(connection: Any, calls: Iterable[StoredCall]) -> Mapping[
         await connection.execute(NUMBERS_INSERT, missing)
         found |= {r[0]: r[1] for r in await connection.fetch(NUMBERS_SELECT, missing)}
     return found
-
-
-def involved_extensions(record: CallRecord) -> list[str]:
-    """Every extension with a part in the call, once each."""
-    names = [record.extension, record.answered_by, *(a.extension for a in record.attempts)]
-    names += [leg.extension for leg in record.legs]
-    return [n for n in dict.fromkeys(names) if n]
 
 
 def tried_labels(record: CallRecord) -> list[str]:
