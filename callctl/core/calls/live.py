@@ -26,7 +26,7 @@ Endpoints = Mapping[str, tuple[int, str, str]]
 
 @dataclass(slots=True)
 class LiveChannel:
-    """One channel. `number`: of a trunk's channel, what it calls, where that is known."""
+    """One channel; `inner`: a Local or other channel that is nobody's device."""
 
     uniqueid: str
     name: str
@@ -39,7 +39,8 @@ class LiveChannel:
 
 @dataclass(slots=True)
 class LiveCall:
-    """A call that goes on. Times are microseconds; numbers as the caller's side wrote them."""
+    """A call that goes on. Times are microseconds; numbers as the caller's side wrote them.
+    `caller` is the first channel that is somebody's device."""
 
     call_id: str
     account_id: int | None
@@ -50,6 +51,7 @@ class LiveCall:
     to_number: str | None
     extension: str | None
     did: str | None = None
+    caller: str | None = None
     answered_us: int | None = None
     answered_by: str | None = None
     rang: bool = False
@@ -60,12 +62,8 @@ class LiveCall:
     @property
     def ringing(self) -> list[str]:
         """Who rings now: extensions, or the trunk that calls somebody outside."""
-        called = [c for u, c in self.channels.items() if u != self.call_id and not c.inner]
+        called = [c for u, c in self.channels.items() if u != self.caller and not c.inner]
         return [c.extension or c.trunk or c.name for c in called if not c.answered]
-
-    @property
-    def is_outside(self) -> bool:
-        return self.direction is not Direction.INTERNAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +139,17 @@ class LiveCalls:
         channel = LiveChannel(event.uniqueid, event.channel, endpoint is None, extension, trunk)
         call = self._of.get(event.linkedid)
         if call is None:
-            call = self._new_call(event, channel, owner[0] if owner else None)
+            call = self._new_call(event, owner[0] if owner else None)
         elif call.account_id is None and owner is not None:
             call.account_id = owner[0]
         self._name(call, event.uniqueid)
         call.channels[event.uniqueid] = channel
         if extension is not None:
             call.extensions[extension] = None
-        if event.uniqueid == call.call_id or channel.inner:
+        if channel.inner:
+            return
+        if call.caller is None:
+            _begin(call, event, channel)
             return
         if trunk is not None and call.direction is Direction.INTERNAL:
             call.direction = Direction.OUTBOUND
@@ -157,19 +158,17 @@ class LiveCalls:
             who = (extension or trunk or name,)
             news.append(LiveNews(EventKind.CALL_RINGING, call, event.time_us, who))
 
-    def _new_call(self, event: CelEvent, channel: LiveChannel, owner: int | None) -> LiveCall:
-        inbound = channel.trunk is not None or event.context in TRUNK_CONTEXTS
+    def _new_call(self, event: CelEvent, owner: int | None) -> LiveCall:
         dialled = event.exten if event.exten not in ("", "s", "h", "failed") else ""
-        extension = None if inbound else channel.extension
         call = LiveCall(
             call_id=event.uniqueid,
             account_id=owner,
             started_us=event.time_us,
-            direction=Direction.INBOUND if inbound else Direction.INTERNAL,
-            from_number=clean_number(event.cid_num) or extension,
-            from_name=clean_name(event.cid_name),
+            direction=Direction.INTERNAL,
+            from_number=None,
+            from_name=None,
             to_number=clean_number(dialled, keep=True) if dialled else None,
-            extension=extension,
+            extension=None,
         )
         self._calls[call.call_id] = call
         self._name(call, event.linkedid)
@@ -187,7 +186,7 @@ class LiveCalls:
         channel.in_bridge = channel.answered = True
         if call.answered_us is not None:
             return
-        caller = call.channels.get(call.call_id)
+        caller = call.channels.get(call.caller or "")
         if caller is None or not caller.in_bridge:
             return
         others = [c for c in call.channels.values() if c is not caller and c.in_bridge]
@@ -223,6 +222,16 @@ class LiveCalls:
                 del self._calls[lose.call_id]
                 call = keep
         return call
+
+
+def _begin(call: LiveCall, event: CelEvent, channel: LiveChannel) -> None:
+    """The caller's own channel: by it the call came in, or not."""
+    inbound = channel.trunk is not None or event.context in TRUNK_CONTEXTS
+    call.caller = event.uniqueid
+    call.direction = Direction.INBOUND if inbound else Direction.INTERNAL
+    call.extension = None if inbound else channel.extension
+    call.from_number = clean_number(event.cid_num) or call.extension
+    call.from_name = clean_name(event.cid_name)
 
 
 def _earlier(a: int | None, b: int | None) -> int | None:
