@@ -52,10 +52,11 @@ def endpoints(live: LiveDesk, events: EventService) -> list[Endpoint]:
 
 
 async def _send(request: web.Request, response: web.StreamResponse, piece: bytes) -> bool:
-    """Whether the client still takes what it is sent."""
+    """Whether the client still takes what it is sent; an empty piece only asks."""
     try:
         async with asyncio.timeout(WRITE_SECONDS):
-            await response.write(piece)
+            if piece:
+                await response.write(piece)
     except TimeoutError:
         EVENT_STREAMS_DROPPED.inc()
         if request.transport is not None:

@@ -16,7 +16,7 @@ from callctl.telemetry.metrics import EVENT_STREAMS
 log = get_logger("events")
 
 POLL_SECONDS = 0.2
-HEARTBEAT_SECONDS = 15.0
+TICK_SECONDS = 1.0
 PAGE = 500
 IN_MEMORY = 5_000
 """Events kept for streams that are a little behind; one that is further behind reads by itself."""
@@ -96,7 +96,7 @@ class EventHub:
         self, account_id: int, after: EventPosition | None
     ) -> AsyncIterator[tuple[EventPosition, list[ReadEvent]]]:
         """Pages of an account's events after `after` (None: from now on), each with the position
-        that it leads to; an empty one when a heartbeat is due. Ends when the hub is closed."""
+        that it leads to; an empty one when there was none for a while. Ends when the hub closes."""
         position = after
         while not self._closed:
             changed = self._changed
@@ -108,7 +108,7 @@ class EventHub:
                 yield position, page
             elif changed is self._changed:
                 try:
-                    await asyncio.wait_for(changed.wait(), HEARTBEAT_SECONDS)
+                    await asyncio.wait_for(changed.wait(), TICK_SECONDS)
                 except TimeoutError:
                     yield position or self._end, []
 

@@ -41,7 +41,7 @@ class LiveView(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EventFilters(Struct, frozen=True, forbid_unknown_fields=True):
-    """`kind` may be given several times. `last_event_id` stands in for the header
+    """`kind` may be given several times. `last_event_id` counts where there is no header
     ``Last-Event-ID``; without either the stream begins now, with ``0`` at the oldest event kept."""
 
     kind: list[EventKind] = []

@@ -21,6 +21,7 @@ log = get_logger("events")
 STREAM_SECONDS = 900.0
 """A stream ends by itself and is resumed by its client, so that a right that was taken away does
 not go on for ever."""
+HEARTBEAT_SECONDS = 15.0
 HOUSEKEEPING_SECONDS = 600.0
 
 
@@ -35,18 +36,25 @@ class EventService:
     async def stream(
         self, actor: Actor, filters: EventFilters, header: str
     ) -> AsyncGenerator[bytes, None]:
-        """The stream's text in pieces. Raises CallctlError("invalid_field") for a position that is
-        none, before the first piece."""
-        after = parse_position(filters.last_event_id or header)
+        """The stream's text in pieces, an empty one when there was nothing for a while. Raises
+        CallctlError("invalid_field"), before the first piece, for a position that is none."""
+        after = parse_position(header or filters.last_event_id or "")
         wanted = frozenset(filters.kind or EventKind)
         ends_at = time.monotonic() + STREAM_SECONDS
+        beat_at = 0.0
         yield b"retry: 2000\n\n"
         if after is not None and EventPosition() < after < await get_deleted_until(self._db):
             yield b"event: lost\ndata: {}\n\n"
         async for position, page in self.hub.follow(actor.account_id, after):
             shown = [e for e in page if e.kind in wanted and may_see(actor, e)]
-            yield b"".join(map(render_event, shown)) + f": now\nid: {position}\n\n".encode()
-            if time.monotonic() > ends_at:
+            now = time.monotonic()
+            if page or now >= beat_at:
+                beat_at = now + HEARTBEAT_SECONDS
+                beat = f": now\nid: {position}\n\n".encode()
+                yield b"".join(map(render_event, shown)) + beat
+            else:
+                yield b""
+            if now > ends_at:
                 return
 
     async def run_housekeeping(self) -> None:

@@ -148,7 +148,8 @@ class Deliverer:
         except TimeoutError:
             return Outcome("waiting", error=f"no answer within {self._timeout:g} s")
         except (aiohttp.ClientError, ForbiddenTarget, OSError, ValueError) as error:
-            return Outcome("waiting", error=f"{type(error).__name__}: {error}"[:KEPT_ANSWER_CHARS])
+            cause = getattr(error, "os_error", None) or error
+            return Outcome("waiting", error=f"{type(cause).__name__}: {cause}"[:KEPT_ANSWER_CHARS])
 
     def _judge(self, due: Due, sent: Outcome) -> Outcome:
         """Again later, or given up after days."""
