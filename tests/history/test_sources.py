@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from callctl.core.errors import CallctlError
 from callctl.core.scope import CallScope
+from callctl.features.calls import queries, store
 from callctl.features.calls import service as calls_service
-from callctl.features.calls import store
 from callctl.features.calls.model import CallFilters, CallSummary
 from callctl.features.calls.queries import Source
 from callctl.features.calls.service import choose_source
@@ -34,6 +34,7 @@ async def history(desk: Desk) -> Desk:
     await desk.db.execute(
         "update calls set started_at = (select min(started_at) from calls) where id % 7 = 0"
     )
+    await desk.db.execute("update calls set too_long_seconds = 60 where id % 5 = 0")
     await desk.db.execute(
         "update call_extensions e set started_at = c.started_at from calls c where c.id = e.call"
     )
@@ -50,6 +51,7 @@ TESTS: dict[str, Test] = {
     "missed": lambda v, c, _: c.missed == v,
     "completeness": lambda v, c, _: c.completeness == v,
     "has_recording": lambda v, c, _: c.has_recording == v,
+    "too_long": lambda v, c, _: c.too_long == v,
     "min_talk": lambda v, c, _: c.talk_seconds >= v,
     "max_talk": lambda v, c, _: c.talk_seconds <= v,
     "extension": lambda v, c, parts: v in parts.get(str(c.id), []),
@@ -70,6 +72,7 @@ FILTERS = st.fixed_dictionaries(
         "missed": st.booleans(),
         "completeness": st.sampled_from(("complete", "repaired", "truncated")),
         "has_recording": st.booleans(),
+        "too_long": st.booleans(),
         "min_talk": st.sampled_from((0.0, 30.0, 550.0, 600.0, 601.0)),
         "max_talk": st.sampled_from((0.0, 30.0, 599.0, 900.0)),
         "extension": st.sampled_from((*EXTENSIONS, "999")),
@@ -144,6 +147,7 @@ async def all_pages(
         ({"disposition": "UNKNOWN", "missed": True}, Source.EVERYTHING),
         ({"disposition": "ANSWERED", "min_talk": 3600.0}, Source.EVERYTHING),
         ({"disposition": "ANSWERED", "min_talk": 10.0}, Source.OUTCOME),
+        ({"disposition": "ANSWERED", "too_long": True}, Source.EVERYTHING),
         ({"extension": "201", "disposition": "BUSY"}, Source.EXTENSION),
         ({"extension": "201", "sort": "changed_at"}, Source.EVERYTHING),
     ],
@@ -159,3 +163,13 @@ def test_the_source_is_where_the_rarest_stands_together(
 def test_a_scope_of_extensions_is_read_from_their_own_index(own: tuple[str, ...]) -> None:
     none = calls_service._Number()
     assert choose_source(CallScope(1, own), CallFilters(), none) is Source.EXTENSION
+
+
+async def test_a_page_of_too_long_calls_is_read_from_their_own_index(history: Desk) -> None:
+    query = queries.LIST_CALLS["-started_at", Source.EVERYTHING]
+    nothing: list[Any] = [None] * 23
+    nothing[0], nothing[19], nothing[21] = history.account_id, 50, True
+    async with history.db.transaction() as connection:
+        await connection.execute("set local enable_seqscan = off")
+        plan = await connection.fetch("explain " + query, *nothing)
+    assert any("calls_too_long" in row[0] for row in plan), [row[0] for row in plan]
