@@ -12,7 +12,7 @@ from callctl.core.scope import CallScope
 from callctl.features.calls.model import CallFilters, CallSummary
 from callctl.features.long_calls.model import TooLongRule, TooLongSettings
 from callctl.features.long_calls.service import LongCallService, TalkingCall
-from callctl.features.notices.model import Acknowledge, NoticeFilters, NoticeView
+from callctl.features.notices.model import Acknowledge, ReviewFilters, ReviewNotice
 from callctl.features.notices.service import NoticeService
 from tests.events.conftest import Following, following, rows_now
 from tests.history.conftest import Desk, account_id, desk, eventually
@@ -48,9 +48,9 @@ class Watch:
         settings = TooLongSettings(list(rules), mail_to or [])
         await self.service.save_settings(self.desk.account_id, settings, "anna")
 
-    async def notices(self, **filters: Any) -> list[NoticeView]:
+    async def notices(self, **filters: Any) -> list[ReviewNotice]:
         page = await NoticeService(self.desk.db).list_notices(
-            CallScope(self.desk.account_id), NoticeFilters(**filters)
+            CallScope(self.desk.account_id), ReviewFilters(**filters)
         )
         return page.items
 
@@ -169,4 +169,4 @@ async def test_a_notice_is_acknowledged_by_one_person_with_a_note(desk: Desk) ->
     assert (said.acknowledged_by, said.note) == ("anna", "was a sale")
     with pytest.raises(Exception, match="anna has acknowledged it already"):
         await service.acknowledge(scope, notice.id, Acknowledge(), "bert")
-    assert (await service.list_notices(scope, NoticeFilters(open=True))).items == []
+    assert (await service.list_notices(scope, ReviewFilters(open=True))).items == []

@@ -15,6 +15,13 @@ from callctl.core.calls.render import (
 from callctl.core.event_kinds import EventKind
 from callctl.db.outbox import OutboxEvent, append_events
 
+RECORD_FIELDS = (
+    "id", "call_id", "direction", "disposition", "missed", "from_number", "from_name", "to_number",
+    "customer_number", "extension", "answered_by", "did", "started_at", "answered_at", "ended_at",
+    "wait_seconds", "talk_seconds", "total_seconds", "has_recording", "extensions",
+)  # fmt: skip
+"""The data of a stored call's events (docs/events.md)."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -28,6 +28,12 @@ from callctl.telemetry.log import get_logger
 
 log = get_logger("long_calls")
 
+TOO_LONG_FIELDS = (
+    "call_id", "id", "direction", "from_number", "to_number", "customer_number", "extensions",
+    "threshold_seconds", "talk_seconds",
+)  # fmt: skip
+"""The data of `call.too_long` (docs/events.md)."""
+
 LOOK_SECONDS = 0.5
 RELOAD_SECONDS = 10.0
 """Thresholds that another daemon saved are in force so long after."""

@@ -1,7 +1,7 @@
 """``/api/v1/notices``."""
 
 from callctl.core.permissions import Scope
-from callctl.features.notices.model import Acknowledge, NoticeFilters, NoticeView
+from callctl.features.notices.model import Acknowledge, ReviewFilters, ReviewNotice
 from callctl.features.notices.service import NoticeService
 from callctl.http.decode import path_id
 from callctl.http.endpoint import ApiCall, Endpoint, Page
@@ -20,11 +20,11 @@ def endpoints(service: NoticeService) -> list[Endpoint]:
     return [
         Endpoint(
             "GET", _PATH, "What a person should look at, the newest first", "notices",
-            Scope.CALLS_READ, list_notices, Page[NoticeView], query=NoticeFilters,
+            Scope.CALLS_READ, list_notices, Page[ReviewNotice], query=ReviewFilters,
         ),
         Endpoint(
             "POST", f"{_PATH}/{{id}}/acknowledge", "Say that one has looked at it", "notices",
-            Scope.CALLS_ANNOTATE, acknowledge, NoticeView, body=Acknowledge,
+            Scope.CALLS_ANNOTATE, acknowledge, ReviewNotice, body=Acknowledge,
             errors=("not_found", "conflict"),
         ),
     ]  # fmt: skip

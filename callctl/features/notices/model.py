@@ -9,7 +9,7 @@ Limit = Annotated[int, Meta(ge=1, le=200)]
 Cursor = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 
 
-class NoticeView(Struct, frozen=True, forbid_unknown_fields=True):
+class ReviewNotice(Struct, frozen=True, forbid_unknown_fields=True):
     """A notice: raised once, acknowledged by one person. `call` is the call's id in the history,
     null while it goes on. `mails`: how many were sent, `mails_failed`: how many never will be."""
 
@@ -27,7 +27,7 @@ class NoticeView(Struct, frozen=True, forbid_unknown_fields=True):
     mails_failed: int
 
 
-class NoticeFilters(Struct, frozen=True, forbid_unknown_fields=True):
+class ReviewFilters(Struct, frozen=True, forbid_unknown_fields=True):
     """`open`: those that nobody has acknowledged yet. `cursor` is the `next` of the page before."""
 
     open: bool | None = None

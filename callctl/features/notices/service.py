@@ -5,7 +5,7 @@ from typing import Any
 from callctl.core.errors import CallctlError
 from callctl.core.scope import CallScope
 from callctl.db.pool import Database
-from callctl.features.notices.model import Acknowledge, NoticeFilters, NoticeView
+from callctl.features.notices.model import Acknowledge, ReviewFilters, ReviewNotice
 from callctl.http.endpoint import Page
 
 _COLUMNS = """
@@ -38,17 +38,17 @@ class NoticeService:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def list_notices(self, scope: CallScope, filters: NoticeFilters) -> Page[NoticeView]:
+    async def list_notices(self, scope: CallScope, filters: ReviewFilters) -> Page[ReviewNotice]:
         """The newest first."""
         rows = await self._db.fetch(
             NOTICES, *_of(scope), filters.open, filters.kind, filters.cursor, filters.limit + 1
         )
-        items = [NoticeView(**dict(row)) for row in rows[: filters.limit]]
+        items = [ReviewNotice(**dict(row)) for row in rows[: filters.limit]]
         return Page(items, str(items[-1].id) if len(rows) > filters.limit else None)
 
     async def acknowledge(
         self, scope: CallScope, notice: int, body: Acknowledge, actor: str
-    ) -> NoticeView:
+    ) -> ReviewNotice:
         """Raises CallctlError: `not_found`, `conflict` when somebody else was first."""
         done = await self._db.execute(ACKNOWLEDGE, *_of(scope), notice, actor, body.note)
         row = await self._db.fetchrow(NOTICE, *_of(scope), notice)
@@ -57,7 +57,7 @@ class NoticeService:
         if done == "UPDATE 0":
             who = f"{row['acknowledged_by']} has acknowledged it already"
             raise CallctlError("conflict", who)
-        return NoticeView(**dict(row))
+        return ReviewNotice(**dict(row))
 
 
 def _of(scope: CallScope) -> tuple[Any, ...]:
