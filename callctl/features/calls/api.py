@@ -1,5 +1,7 @@
 """``/api/v1/calls``: the call history for machines."""
 
+from datetime import UTC, datetime
+
 from aiohttp import web
 
 from callctl.core.permissions import Scope
@@ -7,6 +9,36 @@ from callctl.features.calls.model import CallDetail, CallFilters, CallSummary, N
 from callctl.features.calls.service import CallService
 from callctl.http.decode import path_id
 from callctl.http.endpoint import ApiCall, Endpoint, Page
+
+_CALL = CallSummary(
+    id=12,
+    call_id="callctl-1795361482.0",
+    direction="inbound",
+    disposition="ANSWERED",
+    missed=False,
+    from_number="+36201234567",
+    from_name="Alice Adams",
+    to_number="+3617000001",
+    customer_number="+36201234567",
+    extension=None,
+    answered_by="202",
+    destination_number="202",
+    tried=["201 NOANSWER", "202 ANSWER"],
+    started_at=datetime(2026, 11, 22, 8, 0, 0, tzinfo=UTC),
+    answered_at=datetime(2026, 11, 22, 8, 0, 24, tzinfo=UTC),
+    ended_at=datetime(2026, 11, 22, 8, 1, 25, tzinfo=UTC),
+    wait_seconds=24.0,
+    talk_seconds=61.0,
+    total_seconds=85.0,
+    has_recording=True,
+    completeness="complete",
+    trunk="carrier",
+    did="+3617000001",
+    route="did:+3617000001",
+    too_long=False,
+    too_long_seconds=None,
+    changed_at=datetime(2026, 11, 22, 8, 1, 28, tzinfo=UTC),
+)
 
 
 def endpoints(service: CallService) -> list[Endpoint]:
@@ -34,6 +66,7 @@ def endpoints(service: CallService) -> list[Endpoint]:
             list_calls,
             Page[CallSummary],
             query=CallFilters,
+            example=Page([_CALL], None),
         ),
         Endpoint(
             "GET",
@@ -65,6 +98,7 @@ def endpoints(service: CallService) -> list[Endpoint]:
             add_note,
             NoteView,
             body=NewNote,
+            body_example=NewNote("No dial tone", "New cable"),
             status=201,
             errors=("not_found",),
         ),

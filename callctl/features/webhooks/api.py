@@ -1,5 +1,8 @@
 """``/api/v1/webhooks``."""
 
+from datetime import UTC, datetime
+
+from callctl.core.event_kinds import EventKind
 from callctl.core.permissions import Scope
 from callctl.features.webhooks.model import (
     DeliveryFilters,
@@ -18,6 +21,8 @@ from callctl.http.endpoint import ApiCall, Empty, Endpoint, Page
 
 _TAG = "webhooks"
 _PATH = "/api/v1/webhooks"
+_NEW = NewWebhook("https://crm.example.org/callctl", [EventKind.CALL_ENDED, EventKind.CALL_MISSED])
+_REPLAY = Replay(since=datetime(2026, 11, 22, tzinfo=UTC), until=datetime(2026, 11, 23, tzinfo=UTC))
 
 
 def endpoints(service: WebhookService) -> list[Endpoint]:
@@ -55,7 +60,8 @@ def endpoints(service: WebhookService) -> list[Endpoint]:
         ),
         Endpoint(
             "POST", _PATH, "Send events to another program; the answer holds the secret, once",
-            _TAG, scope, create, WebhookSecret, body=NewWebhook, status=201, errors=("conflict",),
+            _TAG, scope, create, WebhookSecret, body=NewWebhook, body_example=_NEW,
+            status=201, errors=("conflict",),
         ),
         Endpoint("GET", one, "One webhook", _TAG, scope, get, WebhookView, errors=found),
         Endpoint(
@@ -76,6 +82,6 @@ def endpoints(service: WebhookService) -> list[Endpoint]:
         ),
         Endpoint(
             "POST", f"{one}/replay", "Send events again: one, or those of a period", _TAG, scope,
-            replay, Replayed, body=Replay, errors=("not_found", "conflict"),
+            replay, Replayed, body=Replay, body_example=_REPLAY, errors=("not_found", "conflict"),
         ),
     ]  # fmt: skip
