@@ -249,13 +249,13 @@ class Daemon:
             return f"not connected to Asterisk since {since}: {state.reason}"
         return None
 
-    def _talking_calls(self) -> Iterator[TalkingCall]:
-        """Answered calls that go on; none while it is not known which do."""
+    def _talking_calls(self, before_us: int) -> Iterator[TalkingCall]:
+        """Calls that go on and were answered before; none while it is not known which do."""
         if self._why_not_live() is not None:
             return
         now_us = time.time_ns() // 1000
         for call in self.live.calls():
-            if call.answered_us is not None:
+            if call.answered_us is not None and call.answered_us < before_us:
                 view = self.live.view_of(call, now_us)
                 yield TalkingCall(
                     call_id=call.call_id,

@@ -81,7 +81,7 @@ def make_reader(db: Database, journal: Path, account_id: int, on_calls: OnCalls)
         open_channels=frozenset,
         why_not_live=lambda: None,
     )
-    long_calls = LongCallService(db, lambda: table, lambda: (), _hang_up_nothing)
+    long_calls = LongCallService(db, lambda: table, lambda before_us: (), _hang_up_nothing)
     return JournalReader(
         JournalFiles(journal),
         db,

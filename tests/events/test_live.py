@@ -97,3 +97,20 @@ async def test_what_rang_while_the_database_was_away_is_not_told_after_the_end(
 
 async def ended(now: object) -> bool:
     return "call.ended" in await now.kinds()  # type: ignore[attr-defined]
+
+
+async def test_an_event_that_cannot_be_written_holds_up_no_other(desk: Desk) -> None:
+    first, second = rows_now("answered"), rows_now("outbound", seconds_ago=5)
+    async with following(desk) as now:
+        for task in now.tasks[1:]:
+            task.cancel()
+        desk.write(b"".join(first[:7]) + b"".join(second[:7]))
+
+        async def read() -> bool:
+            return len(list(now.live.calls())) == 2
+
+        await eventually(read, "both calls")
+        bad = next(c for c in now.live.calls() if c.direction == "inbound")
+        bad.account_id = 999_999  # an account that was deleted meanwhile
+        await now.live.flush()
+        assert {data["direction"] for _, _, data in await now.events()} == {"outbound"}

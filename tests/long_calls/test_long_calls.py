@@ -29,11 +29,11 @@ class Watch:
         self.hung_up: list[str] = []
         self.service = LongCallService(desk.db, lambda: desk.table, self.talking, self.hang_up)
 
-    def talking(self) -> Iterator[TalkingCall]:
+    def talking(self, before_us: int) -> Iterator[TalkingCall]:
         assert self.now is not None
         live = self.now.live
         for call in live.calls():
-            if call.answered_us is not None:
+            if call.answered_us is not None and call.answered_us < before_us:
                 parties = tuple(e for e in (call.extension, call.answered_by) if e)
                 yield TalkingCall(
                     call.call_id, live.account_of(call), call.direction, call.from_number,

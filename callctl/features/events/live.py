@@ -1,6 +1,7 @@
 """Calls that go on: followed by the journal's rows, shown, and told as events while it is news."""
 
 import asyncio
+import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -30,6 +31,13 @@ FLUSH_SECONDS = 0.2
 
 MOST_NEWS = 10_000
 """Events kept while PostgreSQL is away; of more, the oldest are never told."""
+
+RETRY_SECONDS = 1.0
+RETAIN_EVERY = 5
+"""Flushes from one look at which channels there are to the next."""
+
+_EVENT_AT_FAULT = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, ValueError)
+"""This event will never be written, whatever is tried; others will."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -117,9 +125,10 @@ class LiveDesk:
 
     async def run(self) -> None:
         """Until cancelled: write events, drop what the reader knows to be gone."""
-        while True:
+        for turn in itertools.count():
             await asyncio.sleep(FLUSH_SECONDS)
-            self._live.retain(self._open_channels())
+            if turn % RETAIN_EVERY == 0:
+                self._live.retain(self._open_channels())
             if self._news:
                 await self.flush()
 
@@ -127,14 +136,23 @@ class LiveDesk:
         """Write the news there is, in one transaction. Without PostgreSQL it waits."""
         batch = list(self._news)
         self._news.clear()
-        events = [self._event(news) for news in batch]
         try:
-            async with self._db.transaction() as connection:
-                await append_events(connection, events)
+            await self._write(batch)
+        except _EVENT_AT_FAULT:
+            for news in batch:
+                try:
+                    await self._write([news])
+                except _EVENT_AT_FAULT as error:
+                    log.error("live_event_lost", call_id=news.call.call_id, error=str(error))
         except (CallctlError, OSError, asyncpg.PostgresError) as error:
-            log.warning("live_events_wait", events=len(events), error=str(error))
+            log.warning("live_events_wait", events=len(batch), error=str(error))
             self._news.extendleft(reversed(batch))
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _write(self, batch: Sequence[LiveNews]) -> None:
+        events = [self._event(news) for news in batch]
+        async with self._db.transaction() as connection:
+            await append_events(connection, events)
 
     def _event(self, news: LiveNews) -> OutboxEvent:
         call = news.call

@@ -36,15 +36,16 @@ class EventService:
     async def stream(
         self, actor: Actor, filters: EventFilters, header: str
     ) -> AsyncGenerator[bytes, None]:
-        """The stream's text in pieces, an empty one when there was nothing for a while. Raises
-        CallctlError("invalid_field"), before the first piece, for a position that is none."""
+        """The stream's text in pieces, an empty one when there was nothing for a while. Raises,
+        before the first piece, CallctlError("invalid_field") for a position that is none."""
         after = parse_position(header or filters.last_event_id or "")
         wanted = frozenset(filters.kind or EventKind)
         ends_at = time.monotonic() + STREAM_SECONDS
         beat_at = 0.0
-        yield b"retry: 2000\n\n"
-        if after is not None and EventPosition() < after < await get_deleted_until(self._db):
-            yield b"event: lost\ndata: {}\n\n"
+        lost = False
+        if after is not None and after > EventPosition():
+            lost = after < await get_deleted_until(self._db)
+        yield b"retry: 2000\n\n" + (b"event: lost\ndata: {}\n\n" if lost else b"")
         async for position, page in self.hub.follow(actor.account_id, after):
             shown = [e for e in page if e.kind in wanted and may_see(actor, e)]
             now = time.monotonic()

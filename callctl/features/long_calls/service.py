@@ -56,12 +56,13 @@ class TalkingCall:
     channels: tuple[str, ...]
 
 
-TalkingCalls = Callable[[], Iterable[TalkingCall]]
+TalkingCalls = Callable[[int], Iterable[TalkingCall]]
 HangUp = Callable[[Sequence[str]], Awaitable[None]]
 
 
 class LongCallService:
-    """`talking` tells of the calls that go on, nothing while it does not see them."""
+    """`talking` tells of the calls that go on and were answered before a moment (microseconds),
+    nothing while it does not see them."""
 
     def __init__(
         self,
@@ -115,11 +116,11 @@ class LongCallService:
 
     async def look(self, now_us: int) -> None:
         """Raise what is too long at `now_us` and was not raised yet."""
+        every = [t.seconds for thresholds in self._thresholds.values() for t in thresholds]
+        if not every:
+            return
         seen: set[str] = set()
-        for call in list(self._talking()):
-            thresholds = self._thresholds.get(call.account_id)
-            if not thresholds:
-                continue
+        for call in list(self._talking(now_us - min(every) * 1_000_000)):
             seen.add(call.call_id)
             if call.call_id in self._raised:
                 continue

@@ -64,7 +64,6 @@ async def test_a_call_is_seen_while_it_lasts_and_ended_when_it_is_too_long(
         await caller.ended()
         record = await office.record(caller)
         assert record["call"]["too_long_seconds"] == LIMIT
-        print("TALK", record["call"]["talk_seconds"])
         assert LIMIT < record["call"]["talk_seconds"] < TALK
         (notice,) = raised(await api.get("/api/v1/notices"))
         assert notice["call"] == record["call"]["id"]
