@@ -1,15 +1,19 @@
 """Another system's history: one record per call, once, and nothing made up."""
 
+import json
 import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from callctl.cli import main
 from callctl.core.calls.imported import FREEPBX, WAZO, NotImportable, build_cdr_call
 from callctl.core.calls.inventory import Inventory
 from callctl.core.calls.record import Disposition
 from callctl.core.routing.plan import Direction
 from callctl.core.scope import CallScope
+from callctl.db.embedded import EmbeddedPostgres
 from callctl.db.pool import Database
 from callctl.features.calls import imports
 from callctl.features.calls.model import CallFilters
@@ -152,3 +156,26 @@ def test_any_text_in_any_column_gives_a_record_or_a_reason() -> None:
         except NotImportable:
             pass
     assert made > 0
+
+
+def test_the_command_says_what_it_did(
+    postgres: EmbeddedPostgres, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, database_url: str,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("CALLCTL_DATABASE_URL", database_url)
+    monkeypatch.setenv("CALLCTL_STATE_DIR", str(tmp_path))
+    file = str(wazo_file(tmp_path / "w.csv"))
+    with ThreadPoolExecutor(1) as pool:  # the command runs a loop of its own
+
+        def run(*arguments: str) -> int:
+            return pool.submit(main, ["import", *arguments]).result()
+
+        assert run("wazo", file, "--dry-run") == 1
+        assert run("wazo", file, "--json") == 1
+        assert run("wazo", file) == 1
+        said = capsys.readouterr().out.splitlines()
+        assert said[0] == "3 rows, 2 calls: 2 would be stored, 0 known"
+        assert json.loads(said[2])["new"] == 2
+        assert said[3] == "3 rows, 2 calls: 0 stored, 2 known"
+        assert "line 4" in said[4]
+        assert run("freepbx-cdr", file) == 2

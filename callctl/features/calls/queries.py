@@ -192,7 +192,8 @@ where datname = current_database() and backend_type = 'client backend' and pid <
 """
 """Before this moment no call changes any more: whoever is writing now began later. A transaction
 commits after the moment that it wrote into `changed_at`, so that a pull which went up to the newest
-row would pass over one that is yet to appear before it. To be asked before the page is read."""
+row would pass over one that is yet to appear before it. To be asked before the page is read.
+Sessions of other roles cannot be seen: every daemon uses the same one."""
 
 NUMBER_IDS = """
 select id from numbers
