@@ -90,6 +90,7 @@ log = get_logger("daemon")
 RETRY_SECONDS = 1.0
 LIVE_WITHIN_SECONDS = 3.0
 """Longer ago the journal was read to its end: what goes on now is not known."""
+HANGUP_SECONDS = 2.0
 SAVE_MEMORY_SECONDS = 5.0
 
 
@@ -271,11 +272,17 @@ class Daemon:
                 )
 
     async def _hang_up(self, channels: Sequence[str]) -> None:
-        for channel in channels:
-            try:
-                await self.ami.action("Hangup", Channel=channel, Cause="16")
-            except AmiError as error:
-                log.warning("not_hung_up", channel=channel, error=str(error))
+        """All at once, since others that are too long wait meanwhile."""
+        done = await asyncio.gather(
+            *(
+                self.ami.action("Hangup", within=HANGUP_SECONDS, Channel=channel, Cause="16")
+                for channel in channels
+            ),
+            return_exceptions=True,
+        )
+        for channel, result in zip(channels, done, strict=True):
+            if isinstance(result, BaseException):
+                log.warning("not_hung_up", channel=channel, error=str(result))
 
     # Asterisk's files
 

@@ -1,5 +1,6 @@
 """Calls that go on, followed row by row: they agree with the record that is made at the end."""
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,3 +111,16 @@ def test_channels_that_asterisk_has_no_more_are_dropped() -> None:
     assert [list(c.channels) for c in live] == [[rows[0].uniqueid]]
     live.retain(())
     assert len(live) == 0
+
+
+def test_rows_in_any_order_and_any_number_break_nothing_and_leave_nothing() -> None:
+    chance = random.Random(13)
+    all_rows = [row for name in NAMES for row in rows_of(name)]
+    for _ in range(60):
+        rows = chance.sample(all_rows, 200) * chance.randrange(1, 3)
+        chance.shuffle(rows)
+        live = LiveCalls()
+        list(follow(live, rows))
+        live.retain(())
+        assert len(live) == 0
+        assert not live._of

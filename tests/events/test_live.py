@@ -1,5 +1,8 @@
 """Calls that go on, from the journal's file to the view and the outbox."""
 
+import pytest
+
+from callctl.core.calls.live import LiveCalls
 from callctl.core.scope import CallScope
 from callctl.db.pool import Database
 from tests.history.conftest import Desk
@@ -114,3 +117,15 @@ async def test_an_event_that_cannot_be_written_holds_up_no_other(desk: Desk) -> 
         bad.account_id = 999_999  # an account that was deleted meanwhile
         await now.live.flush()
         assert {data["direction"] for _, _, data in await now.events()} == {"outbound"}
+
+
+async def test_a_mistake_in_following_calls_keeps_no_call_from_being_stored(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("a mistake")
+
+    monkeypatch.setattr(LiveCalls, "_start", broken)
+    async with following(desk) as now:
+        desk.write(b"".join(rows_now("answered")))
+        await now.until_kinds(["call.ended"])

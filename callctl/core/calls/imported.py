@@ -19,6 +19,7 @@ Row = Mapping[str, str]
 FREEPBX = "freepbx-cdr"
 WAZO = "wazo"
 
+_MOST_SECONDS = 30 * 86_400
 _MICROSECOND = timedelta(microseconds=1)
 _RESULTS = {
     "ANSWERED": AttemptResult.ANSWER,
@@ -43,6 +44,8 @@ def build_cdr_call(rows: Sequence[Row], inventory: Inventory) -> CallRecord:
     first = rows[0]
     key = min((_known_id(r) for r in rows), key=unique_key)
     started_us, origin = unique_key(key)[0] * 1_000_000, _local(first)
+    if _local(rows[-1]) - origin > timedelta(seconds=_MOST_SECONDS):
+        raise NotImportable(f"rows of {rows[-1]['calldate']} belong to a call of {origin}")
     dials = [
         _dial(row, started_us + (_local(row) - origin) // _MICROSECOND, inventory) for row in rows
     ]
@@ -96,6 +99,8 @@ def _answered_us(dial: _Dial) -> int:
 
 def _dial(row: Row, started_us: int, inventory: Inventory) -> _Dial:
     duration, talk = _number(row.get("duration")), _number(row.get("billsec"))
+    if duration > _MOST_SECONDS:
+        raise NotImportable(f"a call of {duration} seconds")
     ended_us = started_us + duration * 1_000_000
     result = _RESULTS.get(row.get("disposition", "").upper())
     if result is None:

@@ -129,7 +129,8 @@ class LiveCalls:
                     self._end(call, uniqueid)
 
     def _start(self, event: CelEvent, endpoints: Endpoints, news: list[LiveNews]) -> None:
-        if event.uniqueid in self._of:
+        call = self._of.get(event.uniqueid) or self._of.get(event.linkedid)
+        if call is not None and event.uniqueid in call.channels:
             return
         endpoint = endpoint_of(event.channel)
         name = (endpoint or "").partition("/")[2]
@@ -137,7 +138,6 @@ class LiveCalls:
         trunk = name if owner is not None and owner[1] == "trunk" else None
         extension = None if endpoint is None or trunk else (owner[2] if owner else name)
         channel = LiveChannel(event.uniqueid, event.channel, endpoint is None, extension, trunk)
-        call = self._of.get(event.linkedid)
         if call is None:
             call = self._new_call(event, owner[0] if owner else None)
         elif call.account_id is None and owner is not None:
@@ -201,7 +201,7 @@ class LiveCalls:
         call.channels.pop(uniqueid, None)
         if not call.channels and self._calls.pop(call.call_id, None) is not None:
             for id_ in call.ids:
-                del self._of[id_]
+                self._of.pop(id_, None)
 
     def _join(self, call: LiveCall, ids: Iterable[str]) -> LiveCall:
         """`ids` are of the same call; of two calls that turn out to be one the older one stays."""
@@ -215,6 +215,7 @@ class LiveCalls:
                 keep.extensions.update(lose.extensions)
                 keep.answered_us = _earlier(keep.answered_us, lose.answered_us)
                 keep.answered_by = keep.answered_by or lose.answered_by
+                keep.account_id = keep.account_id or lose.account_id
                 keep.rang = keep.rang or lose.rang
                 keep.ids += lose.ids
                 for moved in lose.ids:

@@ -23,6 +23,7 @@ from callctl.db.pool import Database
 from callctl.features.events.model import LiveCallView, LiveView
 from callctl.numbers import normalise
 from callctl.telemetry.log import get_logger
+from callctl.telemetry.metrics import UNITS_FAILED
 
 log = get_logger("live")
 
@@ -63,8 +64,14 @@ class LiveDesk:
         self._news: deque[LiveNews] = deque(maxlen=MOST_NEWS)
 
     def rows_read(self, events: Sequence[CelEvent]) -> None:
-        """For the journal's reader: in memory only, a few microseconds a row."""
-        self._news += self._live.feed(events, self._table().endpoints, time.time_ns() // 1000)
+        """For the journal's reader: in memory only, a few microseconds a row. Whatever goes wrong
+        here must not keep a call from being stored."""
+        try:
+            self._news += self._live.feed(events, self._table().endpoints, time.time_ns() // 1000)
+        except Exception:
+            UNITS_FAILED.labels("live").inc()
+            log.exception("live_rows_failed")
+            self._live = LiveCalls()
 
     def calls(self) -> Iterator[LiveCall]:
         """All of them, whoever they belong to."""

@@ -31,8 +31,8 @@ class LiveCallView(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LiveView(Struct, frozen=True, forbid_unknown_fields=True):
-    """`live` is false while callctl does not see what goes on; `reason` then says why, and `items`
-    are what it saw last."""
+    """Calls of the Asterisk beside this daemon. `live` is false while callctl does not see what
+    goes on; `reason` then says why, and `items` are what it saw last."""
 
     live: bool
     reason: str | None
