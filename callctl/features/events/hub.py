@@ -31,6 +31,8 @@ class EventHub:
         self._most_streams = most_streams
         self._streams = 0
         self._wanted = asyncio.Event()
+        # A crowd that comes back far behind must leave connections to others.
+        self._reading = asyncio.Semaphore(2)
         self._changed = asyncio.Event()
         self._closed = False
         self._recent: deque[ReadEvent] = deque()
@@ -125,7 +127,7 @@ class EventHub:
                     page.append(event)
             return page[::-1], max(end, after)
         try:
-            async with self._db.connection() as connection:
+            async with self._reading, self._db.connection() as connection:
                 page = await read_events(connection, after, PAGE, account_id)
         except CallctlError:
             await asyncio.sleep(RETRY_SECONDS)

@@ -55,6 +55,8 @@ class Deliverer:
         self._give_up = give_up
         self._wait = wait
         self._running: dict[asyncio.Task[None], int] = {}
+        # Answers that come all at once must leave connections to others.
+        self._saving = asyncio.Semaphore(3)
 
     async def run(self) -> None:
         """Until cancelled. What is under way then is sent again when its lease is over."""
@@ -109,7 +111,9 @@ class Deliverer:
         try:
             outcome = self._judge(due, await self._send(session, due))
             WEBHOOK_ATTEMPTS.labels({"waiting": "later"}.get(outcome.state, outcome.state)).inc()
-            if await self._store.save_outcome(due, outcome, self._pause_after):
+            async with self._saving:
+                paused = await self._store.save_outcome(due, outcome, self._pause_after)
+            if paused:
                 log.warning("webhook_paused", webhook=due.webhook_id, error=outcome.error)
         except CallctlError as error:
             # Unknown whether it arrived is written down: it is sent again after its lease.
