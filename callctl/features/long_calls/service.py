@@ -173,28 +173,27 @@ class LongCallService:
         """A `StoreStep`: the threshold that the call passed goes into its record, and a call that
         nobody looked at while it lasted gets its one notice now."""
         passed = {c.id: self._threshold_of(c) for c in calls if c.account_id in self._thresholds}
-        changed = {c.id for c in calls if not c.new}
-        long = [c for c in calls if passed.get(c.id) is not None or c.id in changed]
-        if self._unconnected or self._raised:
-            long += [c for c in calls if c.record.answered_us is not None]
-        asked = {c.id: c for c in long}
+        looked_at = self._unconnected or bool(self._raised)
+        asked = [
+            call
+            for call in calls
+            if passed.get(call.id) is not None
+            or not call.new
+            or (looked_at and call.record.answered_us is not None)
+        ]
         if not asked:
             return
-        subjects = {f"call:{leg.uniqueid}": c.id for c in asked.values() for leg in c.record.legs}
-        accounts = list({c.account_id for c in asked.values()})
-        raised = await store.get_raised(connection, accounts, list(subjects))
-        fired = {subjects[subject]: seconds for subject, seconds in raised.items()}
-        if fired:
-            known = {s: subjects[s] for s in raised}
-            await store.connect_notices(connection, accounts, known)
+        fired = await _connect_raised(connection, asked)
         marks: dict[int, int | None] = {}
-        for call in asked.values():
+        for call in asked:
             threshold = passed.get(call.id)
-            seconds = fired.get(call.id) or (threshold.seconds if threshold else None)
-            if seconds is not None or call.id in changed:
-                marks[call.id] = seconds
             if threshold is not None and call.id not in fired:
-                await self._raise(connection, call.account_id, _data_of(call, threshold))
+                if not await self._raise(connection, call.account_id, _data_of(call, threshold)):
+                    # It was raised in this very moment, while the call was ending.
+                    await _connect_raised(connection, [call])
+                fired[call.id] = threshold.seconds
+            if call.id in fired or not call.new:
+                marks[call.id] = fired.get(call.id)
         if marks:
             await store.mark(connection, marks)
 
@@ -225,6 +224,17 @@ class LongCallService:
             for group in index.hunt_groups.values()
             if any(member.extension in parties for member in group.members)
         )
+
+
+async def _connect_raised(connection: Any, calls: Sequence[StoredRecord]) -> dict[int, int]:
+    """Call → threshold of those that a notice was raised for while they lasted; the notice gets the
+    id that the call has now."""
+    subjects = {f"call:{leg.uniqueid}": c.id for c in calls for leg in c.record.legs}
+    accounts = list({c.account_id for c in calls})
+    raised = await store.get_raised(connection, accounts, list(subjects))
+    if raised:
+        await store.connect_notices(connection, accounts, {s: subjects[s] for s in raised})
+    return {subjects[subject]: seconds for subject, seconds in raised.items()}
 
 
 def _data_of(call: StoredRecord, threshold: Threshold) -> dict[str, Any]:
