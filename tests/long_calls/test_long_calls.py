@@ -1,14 +1,18 @@
 """A call that is too long is noticed while it lasts, once; its record and its reviewer are told."""
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from callctl.core.scope import CallScope
+from callctl.db.notices import NewNotice, raise_notice
+from callctl.features.calls import store
 from callctl.features.calls.model import CallFilters, CallSummary
 from callctl.features.long_calls.model import TooLongRule, TooLongSettings
 from callctl.features.long_calls.service import LongCallService, TalkingCall
@@ -16,6 +20,7 @@ from callctl.features.notices.model import Acknowledge, ReviewFilters, ReviewNot
 from callctl.features.notices.service import NoticeService
 from tests.events.conftest import Following, following, rows_now
 from tests.history.conftest import Desk, account_id, desk, eventually
+from tests.history.made_calls import as_stored, make_record
 
 __all__ = ["account_id", "desk"]
 
@@ -170,3 +175,36 @@ async def test_a_notice_is_acknowledged_by_one_person_with_a_note(desk: Desk) ->
     with pytest.raises(Exception, match="anna has acknowledged it already"):
         await service.acknowledge(scope, notice.id, Acknowledge(), "bert")
     assert (await service.list_notices(scope, ReviewFilters(open=True))).items == []
+
+
+async def test_a_notice_that_is_raised_while_the_record_is_stored_is_the_record_s(
+    desk: Desk,
+) -> None:
+    watch = Watch(desk)
+    await watch.rules(TooLongRule(1))
+    made = make_record(random.Random(1))
+    made = replace(made, answered_us=made.started_us, ended_us=made.started_us + 9_000_000)
+    call = as_stored(made, desk.account_id)
+    async with desk.db.transaction() as live:
+        notice = NewNotice(
+            desk.account_id, "too_long", f"call:{made.call_id}", "x", {"threshold_seconds": 1}
+        )
+        await raise_notice(live, notice)
+
+        async def store_it() -> int:
+            async with desk.db.transaction() as connection:
+                (id_,) = await store.insert_calls(connection, [call])
+                await watch.service.mark_stored(connection, [call.as_stored(id_, new=True)])
+                return id_
+
+        storing = asyncio.create_task(store_it())
+
+        async def waits() -> bool:
+            waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+            return await desk.db.fetchval(waiting) == 1
+
+        await eventually(waits, "the record waits for the notice")
+    id_ = await storing
+    (found,) = await watch.notices()
+    assert found.call == id_
+    assert await desk.db.fetchval("select too_long_seconds from calls") == 1
