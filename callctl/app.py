@@ -9,7 +9,8 @@ import contextlib
 import fcntl
 import gc
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -23,13 +24,17 @@ import callctl.features.audit.api
 import callctl.features.calls.api
 import callctl.features.checks.api
 import callctl.features.clients.api
+import callctl.features.events.api
 import callctl.features.exports.api
 import callctl.features.limits.api
+import callctl.features.long_calls.api
+import callctl.features.notices.api
 import callctl.features.originate.api
 import callctl.features.people.api
 import callctl.features.recordings.api
 import callctl.features.reports.api
 import callctl.features.routing.api
+import callctl.features.webhooks.api
 from agi.ping import ping_verb
 from agi.route import route_verb
 from callctl import __version__
@@ -65,9 +70,15 @@ from callctl.features.checks.service import AlarmService
 from callctl.features.checks.store import AlarmStore
 from callctl.features.checks.watch import SelfCheck, places_of
 from callctl.features.clients.registration import store_step as clients_of_calls
+from callctl.features.events.live import LiveDesk
+from callctl.features.events.service import EventService
+from callctl.features.events.steps import tell_stored_calls
 from callctl.features.exports.runner import ExportRunner
 from callctl.features.exports.service import ExportService, ExportSettings
 from callctl.features.limits.service import LimitService, LiveChannel
+from callctl.features.long_calls.service import LongCallService, TalkingCall
+from callctl.features.notices.mail import Mailer, MailServer
+from callctl.features.notices.service import NoticeService
 from callctl.features.originate.service import OriginateService
 from callctl.features.originate.store import OrderStore
 from callctl.features.people.groups import GroupService
@@ -83,6 +94,10 @@ from callctl.features.reports.service import ReportService
 from callctl.features.routing.service import RoutingService
 from callctl.features.routing.store import RoutingStore
 from callctl.features.routing.watch import watch_routing
+from callctl.features.webhooks.delivery import Deliverer
+from callctl.features.webhooks.service import WebhookService
+from callctl.features.webhooks.store import WebhookStore
+from callctl.features.webhooks.targets import Targets
 from callctl.http.auth import Origin
 from callctl.http.endpoint import Endpoint
 from callctl.http.health import ReadinessCheck, health_endpoints
@@ -96,6 +111,9 @@ from callctl.telemetry.metrics import AMI_CONNECTED, AMI_TROUBLE, PLANS, PROVISI
 log = get_logger("daemon")
 
 RETRY_SECONDS = 1.0
+LIVE_WITHIN_SECONDS = 3.0
+"""Longer ago the journal was read to its end: what goes on now is not known."""
+HANGUP_SECONDS = 2.0
 SAVE_MEMORY_SECONDS = 5.0
 RETENTION_SECONDS = 60.0
 
@@ -169,6 +187,28 @@ class Daemon:
         self.channel_watch = ChannelWatch(
             self.ami, lambda: self.reader, settings.journal_lost_seconds
         )
+        self.live = LiveDesk(
+            db,
+            lambda: self.routing.table,
+            default_account_id=lambda: self._default_account_id,
+            open_channels=lambda: self.reader.open_channels() if self.reader else frozenset(),
+            why_not_live=self._why_not_live,
+        )
+        self.events = EventService(
+            db,
+            most_streams=settings.event_streams,
+            retention_days=settings.event_retention_days,
+        )
+        targets = Targets(networks_of(settings.webhook_networks))
+        webhook_store = WebhookStore(db)
+        self.webhooks = WebhookService(webhook_store, targets)
+        self.deliverer = Deliverer(
+            webhook_store, targets, retention_days=settings.event_retention_days
+        )
+        self.notices = NoticeService(db)
+        self.long_calls = LongCallService(
+            db, lambda: self.routing.table, self._talking_calls, self._hang_up
+        )
         self.http_port = 0
         self.ready = asyncio.Event()
         self._http = HttpServer(self._web_app())
@@ -195,6 +235,7 @@ class Daemon:
 
     async def __aexit__(self, *_: object) -> None:
         await self.agi.stop()
+        self.events.hub.close()
         await self._http.stop()
         for task in self._tasks:
             task.cancel()
@@ -254,6 +295,55 @@ class Daemon:
             if record.answered_by is not None and record.answered_us is not None:
                 at = datetime.fromtimestamp(record.answered_us / 1_000_000, UTC)
                 self.routing.note_answered(owner.account_id, record.answered_by, at)
+
+    def _why_not_live(self) -> str | None:
+        """Why what is known of calls that go on may be old; None when it is not."""
+        state = self.ami.state
+        if self.reader is None:
+            return "waits for the database"
+        if self.reader.last_error is not None:
+            return self.reader.last_error
+        read_until = self.reader.read_until
+        if read_until is None or time.monotonic() - read_until > LIVE_WITHIN_SECONDS:
+            return "the journal is still being read"
+        if not state.connected:
+            since = datetime.fromtimestamp(state.since, UTC).isoformat(timespec="seconds")
+            return f"not connected to Asterisk since {since}: {state.reason}"
+        return None
+
+    def _talking_calls(self, before_us: int) -> Iterator[TalkingCall]:
+        """Calls that go on and were answered before; none while it is not known which do."""
+        if self._why_not_live() is not None:
+            return
+        now_us = time.time_ns() // 1000
+        for call in self.live.calls():
+            if call.answered_us is not None and call.answered_us < before_us:
+                view = self.live.view_of(call, now_us)
+                yield TalkingCall(
+                    call_id=call.call_id,
+                    account_id=self.live.account_of(call),
+                    direction=call.direction,
+                    from_number=view.from_number,
+                    to_number=view.to_number,
+                    customer_number=view.customer_number,
+                    parties=tuple(e for e in (call.extension, call.answered_by) if e),
+                    extensions=tuple(call.extensions),
+                    answered_us=call.answered_us,
+                    channels=tuple(c.name for c in call.channels.values() if not c.inner),
+                )
+
+    async def _hang_up(self, channels: Sequence[str]) -> None:
+        """All at once, since others that are too long wait meanwhile."""
+        done = await asyncio.gather(
+            *(
+                self.ami.action("Hangup", within=HANGUP_SECONDS, Channel=channel, Cause="16")
+                for channel in channels
+            ),
+            return_exceptions=True,
+        )
+        for channel, result in zip(channels, done, strict=True):
+            if isinstance(result, BaseException):
+                log.warning("not_hung_up", channel=channel, error=str(result))
 
     # Asterisk's files
 
@@ -329,6 +419,18 @@ class Daemon:
             AMI_CONNECTED.set(self.ami.state.connected)
             await asyncio.sleep(RETRY_SECONDS)
 
+    def _mailer(self) -> Mailer:
+        settings = self.settings
+        server = MailServer(
+            settings.smtp_host,
+            settings.smtp_port,
+            settings.smtp_security,
+            settings.smtp_user,
+            settings.smtp_password,
+            settings.smtp_from,
+        )
+        return Mailer(self.db, server)
+
     def _self_check(self) -> SelfCheck:
         settings = self.settings
         recordings = RecordingWatch(
@@ -366,7 +468,13 @@ class Daemon:
             retention_days=self.settings.journal_retention_days,
             on_calls=self._calls_stored,
             on_channels=self.channel_watch.channels_read,
-            steps=(clients_of_calls,),
+            on_rows=self.live.rows_read,
+            steps=(
+                self.live.forget_news,
+                clients_of_calls,
+                self.long_calls.mark_stored,
+                tell_stored_calls,
+            ),
         )
         self._spawn("journal", self.reader.run)
         self._spawn("recordings", self.recordings.run)
@@ -377,6 +485,12 @@ class Daemon:
         self._spawn("limits", self.limits.run_flush)
         self._spawn("limits_look", lambda: self.limits.run_look(self._list_channels))
         self._spawn("limits_watch", self.limits.run_watch)
+        self._spawn("live", self.live.run)
+        self._spawn("long_calls", self.long_calls.run)
+        self._spawn("events", self.events.hub.run)
+        self._spawn("events_housekeeping", self.events.run_housekeeping)
+        self._spawn("webhooks", self.deliverer.run)
+        self._spawn("mail", self._mailer().run)
         self.ready.set()
 
     async def _prepare(self) -> None:
@@ -384,6 +498,7 @@ class Daemon:
         self._default_account_id = (await self.access.bootstrap()).account_id
         await self.routing.load()
         await self.limits.restore()
+        await self.long_calls.load()
         self._loaded = True
         await self._provision(self.routing.table)
 
@@ -441,6 +556,10 @@ class Daemon:
             ),
             *callctl.features.routing.api.endpoints(self.routing),
             *callctl.features.limits.api.endpoints(self.limits),
+            *callctl.features.events.api.endpoints(self.live, self.events),
+            *callctl.features.webhooks.api.endpoints(self.webhooks),
+            *callctl.features.notices.api.endpoints(self.notices),
+            *callctl.features.long_calls.api.endpoints(self.long_calls),
             *callctl.features.access.api.endpoints(self.access, origin),
             *callctl.features.people.api.endpoints(self.users, self.groups, self.invitations),
             *callctl.features.accounts.api.endpoints(self.accounts),

@@ -181,6 +181,27 @@ class Settings:
     exports_at_once: int = _setting(
         3, "Exports of one account that may wait or run at once.", minimum=1, maximum=100
     )
+    event_streams: int = _setting(
+        64, "Streams of events that may be open at once.", minimum=1, maximum=1000
+    )
+    event_retention_days: int = _setting(
+        14, "How long events and webhook deliveries are kept.", minimum=1, maximum=365
+    )
+    webhook_networks: str = _setting(
+        "",
+        "Networks within the house that webhooks may go to, as 10.1.2.0/24. Empty: public "
+        "addresses only.",
+    )
+    smtp_host: str = _setting("", "Mail server for notices. Empty: no mail is sent.")
+    smtp_port: int = _port(587, "Port of the mail server.")
+    smtp_security: str = _setting(
+        "starttls",
+        "How the connection to the mail server is encrypted.",
+        choices=("starttls", "tls", "none"),
+    )
+    smtp_user: str = _setting("", "User at the mail server. Empty: none.")
+    smtp_password: str = _setting("", "Its password.", secret=True)
+    smtp_from: str = _setting("callctl@localhost", "Sender of mails.")
     log_level: str = _setting(
         "info", "Least severity that is logged.", choices=("debug", "info", "warning", "error")
     )
@@ -295,7 +316,7 @@ def _environment_values(environ: Mapping[str, str]) -> dict[str, Any]:
 
 _FIELDS = {item.name: item for item in fields(Settings)}
 _TYPES: dict[str, Any] = get_type_hints(Settings)
-_NETWORKS = frozenset({"agi_sources", "http_proxies"})
+_NETWORKS = frozenset({"agi_sources", "http_proxies", "webhook_networks"})
 _WORDS = frozenset({"systemname", "ami_user", "http_host", "agi_host", "ami_host"})
 
 
@@ -359,7 +380,7 @@ def _check_meaning(name: str, value: Any, where: str) -> None:
             networks = networks_of(value)
         except ValueError as error:
             raise ConfigError(f"{where}: {error}") from None
-        if not networks and name != "http_proxies":
+        if not networks and name == "agi_sources":
             raise ConfigError(f"{where}: must name at least one network")
     elif name in _WORDS and (
         not value or not value.isprintable() or any(c.isspace() for c in value)

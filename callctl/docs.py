@@ -1,6 +1,7 @@
 """Reference pages that are made from the code's own tables: ``python -m callctl.docs``."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -8,8 +9,12 @@ from typing import Any, get_type_hints
 from callctl.config import DEFAULT_CONFIG_FILE, Settings, environment_name, rule_of
 from callctl.core.checks.alarms import ALARMS
 from callctl.core.errors import ERRORS
+from callctl.core.event_kinds import EVENT_FIELDS, EVENT_MEANINGS, EVENT_SCOPES
 from callctl.core.permissions import ROLE_SCOPES, SCOPE_MEANINGS, WHOLE_ACCOUNT_SCOPES
 from callctl.features.checks.doctor.catalogue import CHECKS
+from callctl.features.events.model import LiveCallView
+from callctl.features.events.steps import RECORD_FIELDS
+from callctl.features.long_calls.service import TOO_LONG_FIELDS
 from callctl.features.reports.catalogue import REPORTS, Report
 from callctl.telemetry.metrics import REGISTRY
 
@@ -221,7 +226,94 @@ def _report_section(report: Report) -> list[str]:
     ]
 
 
+_EVENTS = """
+## An event
+
+```json
+{"id": 4711, "kind": "call.ended", "subject": "call:callctl-1795361482.0",
+ "created_at": "2026-11-27T10:00:00Z", "data": {"id": 12, "talk_seconds": 61.2}}
+```
+
+- `subject` is what the event is about; a call's is `call:` and its `call_id`. Events of one
+  subject come in the order in which they happened.
+- `call.ended`, `call.missed` and `call.changed` are written in the transaction that stores
+  the record: once per call, and never for a call that is not stored. `call.too_long` comes
+  once per call, while it lasts or with its record.
+- `call.ringing` and `call.answered` come while it is news, within a second: for calls that
+  callctl reads of half a minute late or more (it was stopped, PostgreSQL was away) they are
+  not told. What became of such a call is told by `call.ended`.
+- Somebody who may see only some extensions' calls is told of those only.
+- Events are kept for `event_retention_days`.
+
+## The stream
+
+Server-sent events, as `EventSource` of a browser reads them. `Last-Event-ID` resumes after
+that event: none is lost, none comes twice. Every 15 seconds there is a sign of life with
+the position; after 15 minutes the stream ends, and the client connects again. An event
+`lost` says that events after the given id were deleted already. A client that takes
+nothing for 10 seconds is dropped. `event_streams` may be open at once.
+
+## Webhooks
+
+One POST per event with `Callctl-Event`, `Callctl-Delivery`, `Callctl-Timestamp` and
+`Callctl-Signature`: `v1=` and the HMAC-SHA256, in hexadecimal, of the timestamp, a dot and
+the body, with the webhook's secret; several, by commas, after the secret was replaced.
+Refuse what is older than five minutes.
+
+- Answer 2xx within 10 seconds. Anything else, a redirect too, is tried again: after 5
+  seconds, then twice as long each time up to an hour, for three days.
+- An event may come twice: `Callctl-Delivery` is then the same, also when it is replayed.
+- Events of one subject wait for each other; those of others go on.
+- After a day without any success the webhook is paused, with a notice; what waits is kept.
+  `PATCH` it to `active` and it goes on. While it is not active nothing new is put in line:
+  `POST …/replay` with a period sends that.
+- A target within the house (loopback, private, link-local) is refused unless the setting
+  `webhook_networks` names its network.
+"""
+
+
+def render_events() -> str:
+    """docs/events.md."""
+    lines = [
+        "# Events",
+        "",
+        _MADE,
+        "",
+        "What happens is told in three ways, always in the same words: as a stream",
+        "(`GET /api/v1/events`), to webhooks (`/api/v1/webhooks`), and by `callctl.client`.",
+        "[The API](api.md) has examples.",
+        "",
+        "| Kind | It means | Needs the scope | `data` |",
+        "|---|---|---|---|",
+    ]
+    for kind, meaning in EVENT_MEANINGS.items():
+        shape = EVENT_FIELDS.get(kind)
+        data = f"[{shape}](#{shape})" if shape else "as its feature says"
+        lines.append(f"| `{kind.value}` | {meaning} | `{EVENT_SCOPES[kind].value}` | {data} |")
+    lines += [
+        _EVENTS,
+        "## live",
+        "",
+        f"The words of `GET /api/v1/calls/live`: {_names(LiveCallView.__struct_fields__)}.",
+        "`ringing` is who has just begun to ring.",
+        "",
+        "## record",
+        "",
+        f"The words of `GET /api/v1/calls`: {_names(RECORD_FIELDS)}.",
+        "",
+        "## too_long",
+        "",
+        f"The call's {_names(TOO_LONG_FIELDS)}; `id` is null while it lasts.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _names(fields_: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in fields_)
+
+
 PAGES = {
+    "events.md": render_events,
     "settings.md": render_settings,
     "errors.md": render_errors,
     "permissions.md": render_permissions,

@@ -24,6 +24,9 @@ from callctl.db.embedded import EmbeddedPostgres
 from callctl.db.migrate import migrate
 from callctl.db.pool import Database
 from callctl.features.calls.reader import JournalReader, OnCalls
+from callctl.features.events.live import LiveDesk
+from callctl.features.events.steps import tell_stored_calls
+from callctl.features.long_calls.service import LongCallService
 
 TRUNKS = ("carrier-a", "carrier-b", "carrier-dead")
 LIMIT_SECONDS = 1800.0
@@ -71,6 +74,14 @@ def make_reader(db: Database, journal: Path, account_id: int, on_calls: OnCalls)
     trunks = tuple(Trunk(t, "192.0.2.1", endpoint=t) for t in TRUNKS)
     account = Account(account_id, "bench", "Bench", country="HU")
     table = build_table((AccountRouting(account, extensions, trunks),))
+    live = LiveDesk(
+        db,
+        lambda: table,
+        default_account_id=lambda: account_id,
+        open_channels=frozenset,
+        why_not_live=lambda: None,
+    )
+    long_calls = LongCallService(db, lambda: table, lambda before_us: (), _hang_up_nothing)
     return JournalReader(
         JournalFiles(journal),
         db,
@@ -80,7 +91,13 @@ def make_reader(db: Database, journal: Path, account_id: int, on_calls: OnCalls)
         grace_seconds=2.0,
         retention_days=90,
         on_calls=on_calls,
+        on_rows=live.rows_read,
+        steps=(live.forget_news, long_calls.mark_stored, tell_stored_calls),
     )
+
+
+async def _hang_up_nothing(_channels: Sequence[str]) -> None:
+    pass
 
 
 async def replay(db: Database, journal: Path, calls: int, account_id: int) -> Replay:

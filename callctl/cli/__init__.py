@@ -11,7 +11,18 @@ import sys
 from collections.abc import Callable, Sequence
 
 from callctl import __version__
-from callctl.cli import access, asterisk, demo, doctor, journal, limits, recordings, routing, system
+from callctl.cli import (
+    access,
+    asterisk,
+    demo,
+    doctor,
+    imports,
+    journal,
+    limits,
+    recordings,
+    routing,
+    system,
+)
 from callctl.cli.common import EXIT_AWAY, EXIT_USAGE, Failure
 from callctl.config import ConfigError
 from callctl.core.errors import CallctlError
@@ -27,7 +38,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"callctl {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for subject in (demo, system, doctor, journal, routing, limits, recordings, access, asterisk):
+    for subject in (
+        *(demo, system, doctor, journal, routing, limits, recordings, access, imports, asterisk),
+    ):
         subject.add_commands(commands)
     return parser
 

@@ -25,6 +25,7 @@ DISPOSITIONS = {
 }
 
 MISSED = Badge("Missed", "!", "bad")
+TOO_LONG = Badge("Too long", "✓", "warn")
 
 FEATURES = {
     "echo": "Echo test",

@@ -154,6 +154,12 @@ _ALL = (
         "Wait until one is done, or cancel one.",
     ),
     ErrorCode(
+        "too_many_streams",
+        429,
+        "As many streams of events are open as `event_streams` allows.",
+        "Close one; a program needs one stream only, whatever the number of its users.",
+    ),
+    ErrorCode(
         "internal",
         500,
         "callctl made a mistake.",

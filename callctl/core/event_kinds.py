@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
+from callctl.core.permissions import Scope
+
 
 class EventKind(StrEnum):
     """The kind of an event, as webhooks and the live stream name it."""
@@ -32,3 +34,23 @@ EVENT_MEANINGS: Mapping[EventKind, str] = MappingProxyType(
         EventKind.CLIENT_REGISTERED: "A caller who was not known is a client now.",
     }
 )
+
+EVENT_SCOPES: Mapping[EventKind, Scope] = MappingProxyType(
+    {
+        kind: Scope.RECORDINGS_READ if kind.startswith("recording.") else Scope.CALLS_READ
+        for kind in EventKind
+    }
+)
+"""The scope that somebody needs to be told of each kind."""
+
+EVENT_FIELDS: Mapping[EventKind, str] = MappingProxyType(
+    {
+        EventKind.CALL_RINGING: "live",
+        EventKind.CALL_ANSWERED: "live",
+        EventKind.CALL_ENDED: "record",
+        EventKind.CALL_MISSED: "record",
+        EventKind.CALL_CHANGED: "record",
+        EventKind.CALL_TOO_LONG: "too_long",
+    }
+)
+"""Which of the shapes of docs/events.md the `data` of a kind has."""

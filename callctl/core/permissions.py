@@ -12,6 +12,7 @@ class Scope(StrEnum):
     ACCOUNTS_WRITE = "accounts:write"
     AUDIT_READ = "audit:read"
     CALLBACKS_WRITE = "callbacks:write"
+    CALLS_ANNOTATE = "calls:annotate"
     CALLS_PLACE = "calls:place"
     CALLS_READ = "calls:read"
     CLIENTS_DELETE = "clients:delete"
@@ -31,9 +32,11 @@ class Scope(StrEnum):
     ROUTING_READ = "routing:read"
     ROUTING_WRITE = "routing:write"
     SYSTEM_READ = "system:read"
+    THRESHOLDS_WRITE = "thresholds:write"
     TOKENS_WRITE = "tokens:write"
     USERS_READ = "users:read"
     USERS_WRITE = "users:write"
+    WEBHOOKS_WRITE = "webhooks:write"
 
 
 SCOPE_MEANINGS: Mapping[Scope, str] = MappingProxyType(
@@ -42,6 +45,7 @@ SCOPE_MEANINGS: Mapping[Scope, str] = MappingProxyType(
         Scope.ACCOUNTS_WRITE: "Make and change accounts below one's own, invite to them.",
         Scope.AUDIT_READ: "See who changed what.",
         Scope.CALLBACKS_WRITE: "Settle callbacks by hand and say who is responsible.",
+        Scope.CALLS_ANNOTATE: "Write notes on calls, acknowledge notices.",
         Scope.CALLS_PLACE: "Place calls.",
         Scope.CALLS_READ: "Read the call history.",
         Scope.CLIENTS_DELETE: "Delete and merge clients, delete client groups.",
@@ -62,9 +66,11 @@ SCOPE_MEANINGS: Mapping[Scope, str] = MappingProxyType(
         Scope.ROUTING_READ: "Read the routing and try what it would do.",
         Scope.ROUTING_WRITE: "Change the routing.",
         Scope.SYSTEM_READ: "See how the system is doing.",
+        Scope.THRESHOLDS_WRITE: "Set from when on a call is too long, and who is told.",
         Scope.TOKENS_WRITE: "See, issue and revoke tokens.",
         Scope.USERS_READ: "See people and groups.",
         Scope.USERS_WRITE: "Invite, make, change and block people.",
+        Scope.WEBHOOKS_WRITE: "See and change webhooks and their deliveries.",
     }
 )
 
@@ -83,8 +89,9 @@ class Role(StrEnum):
 _OWN_CALLS: frozenset[str] = frozenset(
     {
         Scope.CALLBACKS_WRITE,
-        Scope.CALLS_READ,
+        Scope.CALLS_ANNOTATE,
         Scope.CALLS_PLACE,
+        Scope.CALLS_READ,
         Scope.CLIENTS_READ,
         Scope.CLIENTS_WRITE,
         Scope.PROFILE_WRITE,
@@ -120,8 +127,10 @@ WHOLE_ACCOUNT_SCOPES: frozenset[str] = frozenset(
         Scope.ROUTING_READ,
         Scope.ROUTING_WRITE,
         Scope.SYSTEM_READ,
+        Scope.THRESHOLDS_WRITE,
         Scope.TOKENS_WRITE,
         Scope.USERS_WRITE,
+        Scope.WEBHOOKS_WRITE,
     }
 )
 """Rights over the whole account: whoever sees a part of its calls only can have none of them."""

@@ -83,7 +83,8 @@ class Endpoint:
 
     `path` is like ``/api/v1/calls/{id}``; `scope` None = open to all. `response` is the type of
     what the handler returns (a Struct, `Page[...]`, `Empty`), or `web.StreamResponse` for files
-    of `content_type`. `errors` are the codes it raises by itself; those of the platform
+    of `content_type`. `example` and `body_example`, values of the declared types, are shown in the
+    document. `errors` are the codes it raises by itself; those of the platform
     (authentication, decoding, database) are added.
     """
 
@@ -100,3 +101,5 @@ class Endpoint:
     errors: tuple[str, ...] = ()
     content_type: str = "application/json"
     max_body_bytes: int = 1024 * 1024
+    example: Any = None
+    body_example: Struct | None = None

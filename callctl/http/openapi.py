@@ -112,7 +112,12 @@ def _operation(
     if endpoint.body is not None:
         operation["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": schemas[id(endpoint.body)]}},
+            "content": {
+                "application/json": {
+                    "schema": schemas[id(endpoint.body)],
+                    **_example(endpoint.body_example),
+                }
+            },
         }
     if endpoint.scope is not None:
         operation["security"] = [{"token": []}]
@@ -158,11 +163,15 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     return rest | (kept[0] if len(kept) == 1 else {"anyOf": kept})
 
 
+def _example(value: Any) -> dict[str, Any]:
+    return {} if value is None else {"example": msgspec.to_builtins(value)}
+
+
 def _responses(endpoint: Endpoint, schemas: dict[int, Any]) -> dict[str, Any]:
     success: dict[str, Any] = {"description": "Done."}
     if _has_schema(endpoint):
         schema = schemas[id(endpoint.response)]
-        success["content"] = {"application/json": {"schema": schema}}
+        success["content"] = {"application/json": {"schema": schema, **_example(endpoint.example)}}
     elif endpoint.response is not Empty:
         success["content"] = {endpoint.content_type: {"schema": {}}}
     by_status: dict[int, list[str]] = defaultdict(list)

@@ -123,6 +123,26 @@ DISK_FREE = Gauge(
     ["places"],
     registry=REGISTRY,
 )
+EVENT_STREAMS = Gauge(
+    "callctl_event_streams", "Open streams of `GET /api/v1/events`.", registry=REGISTRY
+)
+EVENT_STREAMS_DROPPED = Counter(
+    "callctl_event_streams_dropped_total",
+    "Streams closed because their client took nothing.",
+    registry=REGISTRY,
+)
+WEBHOOK_ATTEMPTS = Counter(
+    "callctl_webhook_attempts_total",
+    "Attempts to deliver an event to a webhook, by result: delivered, later, failed.",
+    ["result"],
+    registry=REGISTRY,
+)
+NOTICE_MAILS = Counter(
+    "callctl_notice_mails_total",
+    "Attempts to mail a notice, by result: sent, later, failed.",
+    ["result"],
+    registry=REGISTRY,
+)
 
 
 def render_metrics() -> bytes:

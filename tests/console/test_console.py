@@ -150,6 +150,16 @@ async def test_the_history_shows_a_call_in_the_accounts_time(browser: Browser) -
     assert "Europe/Budapest" in text
 
 
+async def test_a_call_that_was_too_long_is_marked(browser: Browser, db: Database) -> None:
+    await browser.sign_in()
+    pages = ("/calls", f"/calls/{browser.call}")
+    for page in pages:
+        assert "Too long" not in (await browser.get(page))[1]
+    await db.execute("update calls set too_long_seconds = 60")
+    for page in pages:
+        assert "Too long" in (await browser.get(page))[1]
+
+
 async def test_days_of_the_form_are_days_of_the_account(browser: Browser) -> None:
     await browser.sign_in()
     for query, found in (

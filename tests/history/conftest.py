@@ -10,7 +10,7 @@ from callctl.asterisk.journal_files import JournalFiles
 from callctl.core.calls.record import CallRecord
 from callctl.core.routing.model import Account, AccountRouting, Extension, Trunk, build_table
 from callctl.db.pool import Database
-from callctl.features.calls.reader import JournalReader, StoreStep
+from callctl.features.calls.reader import JournalReader, OnRows, StoreStep
 from callctl.features.calls.service import CallService
 
 FIXTURES = Path(__file__).parent.parent / "calls"
@@ -52,7 +52,9 @@ class Desk:
         account = Account(account_id, "lab", "Lab", country="US")
         self.table = build_table((AccountRouting(account, extensions, trunks),))
 
-    def reader(self, grace_seconds: float = 0.05) -> JournalReader:
+    def reader(
+        self, grace_seconds: float = 0.05, on_rows: OnRows = lambda events: None
+    ) -> JournalReader:
         return JournalReader(
             JournalFiles(self.journal),
             self.db,
@@ -62,6 +64,7 @@ class Desk:
             grace_seconds=grace_seconds,
             retention_days=90,
             on_calls=self.told.extend,
+            on_rows=on_rows,
             steps=self.steps,
         )
 

@@ -13,7 +13,7 @@ from callctl.core.errors import CallctlError
 from callctl.core.scope import CallScope
 from callctl.features.calls import service as calls_service
 from callctl.features.calls import store
-from callctl.features.calls.listing import Source
+from callctl.features.calls.listing import Source, list_query
 from callctl.features.calls.model import CallFilters, CallSummary
 from callctl.features.calls.service import choose_source, telling_grams
 from callctl.features.clients.registration import KEEP_TYPES
@@ -56,6 +56,7 @@ async def history(desk: Desk) -> Desk:
     await desk.db.execute(
         "update calls set started_at = (select min(started_at) from calls) where id % 7 = 0"
     )
+    await desk.db.execute("update calls set too_long_seconds = 60 where id % 5 = 0")
     for table in ("call_extensions", "call_clients"):
         await desk.db.execute(
             f"update {table} e set started_at = c.started_at from calls c where c.id = e.call"
@@ -73,6 +74,7 @@ TESTS: dict[str, Test] = {
     "missed": lambda v, c, _: c.missed == v,
     "completeness": lambda v, c, _: c.completeness == v,
     "has_recording": lambda v, c, _: c.has_recording == v,
+    "too_long": lambda v, c, _: c.too_long == v,
     "min_talk": lambda v, c, _: c.talk_seconds >= v,
     "max_talk": lambda v, c, _: c.talk_seconds <= v,
     "extension": lambda v, c, parts: v in parts.get(str(c.id), []),
@@ -99,6 +101,7 @@ FILTERS = st.fixed_dictionaries(
         "missed": st.booleans(),
         "completeness": st.sampled_from(("complete", "repaired", "truncated")),
         "has_recording": st.booleans(),
+        "too_long": st.booleans(),
         "min_talk": st.sampled_from((0.0, 30.0, 550.0, 600.0, 601.0)),
         "max_talk": st.sampled_from((0.0, 30.0, 599.0, 900.0)),
         "extension": st.sampled_from((*EXTENSIONS, "999")),
@@ -175,6 +178,7 @@ async def all_pages(
         ({"disposition": "UNKNOWN", "missed": True}, Source.EVERYTHING),
         ({"disposition": "ANSWERED", "min_talk": 3600.0}, Source.EVERYTHING),
         ({"disposition": "ANSWERED", "min_talk": 10.0}, Source.OUTCOME),
+        ({"disposition": "ANSWERED", "too_long": True}, Source.EVERYTHING),
         ({"extension": "201", "disposition": "BUSY"}, Source.EXTENSION),
         ({"extension": "201", "sort": "changed_at"}, Source.EVERYTHING),
         ({"client_type": "VIP", "missed": True}, Source.CLIENT_TYPE),
@@ -222,3 +226,13 @@ async def test_the_clients_of_the_calls_are_there_to_be_found(history: Desk) -> 
 def test_a_clients_numbers_are_read_from_the_indexes_of_numbers() -> None:
     filters = CallFilters(client=1, number="201", client_type="VIP")
     assert choose_source(CallScope(1), filters, {"numbers": [1, 2]}) is Source.NUMBER
+
+
+async def test_a_page_of_too_long_calls_is_read_from_their_own_index(history: Desk) -> None:
+    query = list_query("-started_at", Source.EVERYTHING, frozenset({"too_long"}))
+    values = {"account": history.account_id, "limit": 50, "too_long": True}
+    async with history.db.transaction() as connection:
+        await connection.execute("set local enable_seqscan = off")
+        parameters = (values[name] for name in query.parameters)
+        plan = await connection.fetch("explain " + query.sql, *parameters)
+    assert any("calls_too_long" in row[0] for row in plan), [row[0] for row in plan]

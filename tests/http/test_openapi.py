@@ -3,10 +3,14 @@
 from typing import Any
 
 import jsonschema_rs
+import msgspec
 import pytest
 
+from callctl.app import Daemon
+from callctl.config import Settings
 from callctl.core.errors import ERRORS
 from callctl.core.permissions import ALL_SCOPES
+from callctl.db.pool import Database
 from callctl.http.endpoint import Endpoint
 from callctl.http.openapi import build_openapi, error_codes_of
 from callctl.http.server import build_web_app
@@ -92,3 +96,17 @@ def _is_response_declared(endpoint: Endpoint, status: int) -> bool:
 
 def test_the_declared_status_is_in_the_document() -> None:
     assert all(_is_response_declared(e, e.status) for e in echo_endpoints() if e.method == "GET")
+
+
+def test_examples_are_of_the_declared_types() -> None:
+    daemon = Daemon(Settings(), Database(None), "")
+    shown = 0
+    for endpoint in daemon.endpoints():
+        for declared, example in (
+            (endpoint.response, endpoint.example),
+            (endpoint.body, endpoint.body_example),
+        ):
+            if example is not None:
+                msgspec.convert(msgspec.to_builtins(example), declared)
+                shown += 1
+    assert shown >= 5

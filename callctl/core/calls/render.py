@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from callctl.core.calls.record import CallRecord
+from callctl.core.calls.record import CallRecord, Disposition
+from callctl.core.routing.plan import Direction
 
 
 def epoch_seconds(us: int | None) -> float | None:
@@ -78,3 +79,20 @@ def talk_seconds(call: CallRecord) -> float:
 
 def total_seconds(call: CallRecord) -> float:
     return (call.ended_us - call.started_us) / 1_000_000
+
+
+def is_missed(record: CallRecord) -> bool:
+    """Inbound, not answered, not refused by a rule (docs/journal.md)."""
+    blocked = record.disposition is Disposition.REJECTED and not record.attempts
+    return (
+        record.direction is Direction.INBOUND
+        and record.disposition is not Disposition.ANSWERED
+        and not blocked
+    )
+
+
+def involved_extensions(record: CallRecord) -> list[str]:
+    """Every extension with a part in the call, once each."""
+    names = [record.extension, record.answered_by, *(a.extension for a in record.attempts)]
+    names += [leg.extension for leg in record.legs]
+    return [n for n in dict.fromkeys(names) if n]

@@ -1,12 +1,50 @@
 """``/api/v1/calls``: the call history for machines."""
 
+from datetime import UTC, datetime
+
 from aiohttp import web
 
 from callctl.core.permissions import Scope
-from callctl.features.calls.model import CallDetail, CallFilters, CallSummary
+from callctl.features.calls.model import CallDetail, CallFilters, CallSummary, NewNote, NoteView
 from callctl.features.calls.service import CallService
 from callctl.http.decode import path_id
 from callctl.http.endpoint import ApiCall, Endpoint, Page
+
+_CALL = CallSummary(
+    id=12,
+    call_id="callctl-1795361482.0",
+    direction="inbound",
+    disposition="ANSWERED",
+    missed=False,
+    from_number="+36201234567",
+    from_name="Alice Adams",
+    to_number="+3617000001",
+    customer_number="+36201234567",
+    extension=None,
+    answered_by="202",
+    destination_number="202",
+    tried=["201 NOANSWER", "202 ANSWER"],
+    started_at=datetime(2026, 11, 22, 8, 0, 0, tzinfo=UTC),
+    answered_at=datetime(2026, 11, 22, 8, 0, 24, tzinfo=UTC),
+    ended_at=datetime(2026, 11, 22, 8, 1, 25, tzinfo=UTC),
+    wait_seconds=24.0,
+    talk_seconds=61.0,
+    total_seconds=85.0,
+    has_recording=True,
+    recording_downloaded_at=None,
+    recording_downloaded_by=None,
+    completeness="complete",
+    trunk="carrier",
+    did="+3617000001",
+    route="did:+3617000001",
+    too_long=False,
+    too_long_seconds=None,
+    changed_at=datetime(2026, 11, 22, 8, 1, 28, tzinfo=UTC),
+    client_id=7,
+    client_name="Alice Adams",
+    client_type="potential",
+    client_type_now="VIP",
+)
 
 
 def endpoints(service: CallService) -> list[Endpoint]:
@@ -20,6 +58,10 @@ def endpoints(service: CallService) -> list[Endpoint]:
         rows = await service.get_journal_rows(call.actor.calls, path_id(call.path))
         return web.Response(body=rows, content_type="text/csv", charset="utf-8")
 
+    async def add_note(call: ApiCall) -> object:
+        actor = call.actor
+        return await service.add_note(actor.calls, path_id(call.path), call.body, actor.name)
+
     return [
         Endpoint(
             "GET",
@@ -30,6 +72,7 @@ def endpoints(service: CallService) -> list[Endpoint]:
             list_calls,
             Page[CallSummary],
             query=CallFilters,
+            example=Page([_CALL], None),
         ),
         Endpoint(
             "GET",
@@ -51,5 +94,18 @@ def endpoints(service: CallService) -> list[Endpoint]:
             web.Response,
             errors=("not_found",),
             content_type="text/csv",
+        ),
+        Endpoint(
+            "POST",
+            "/api/v1/calls/{id}/notes",
+            "Write down what a call was about and what came of it",
+            "calls",
+            Scope.CALLS_ANNOTATE,
+            add_note,
+            NoteView,
+            body=NewNote,
+            body_example=NewNote("No dial tone", "New cable"),
+            status=201,
+            errors=("not_found",),
         ),
     ]

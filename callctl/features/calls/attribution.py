@@ -37,9 +37,9 @@ def attribute(record: CallRecord, table: RoutingTable, default_account_id: int) 
     outside_to = record.direction is not Direction.INTERNAL
     return Attribution(
         account_id,
-        _stored(record.from_number, country, outside_from),
-        _stored(record.to_number, country, outside_to),
-        _stored(record.destination_number, country, outside_to),
+        stored_number(record.from_number, country, outside_from),
+        stored_number(record.to_number, country, outside_to),
+        stored_number(record.destination_number, country, outside_to),
     )
 
 
@@ -53,7 +53,7 @@ def _account(record: CallRecord, table: RoutingTable) -> Account | None:
     return None
 
 
-def _stored(number: str | None, country: str, outside: bool) -> str | None:
+def stored_number(number: str | None, country: str, outside: bool) -> str | None:
     """E.164 where it is an outside number, else as it was dialled."""
     if number is None or not outside:
         return number

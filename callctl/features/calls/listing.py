@@ -31,7 +31,8 @@ c.ended_at, c.wait_seconds, c.talk_seconds, c.total_seconds, c.has_recording,
 (select min(r.downloaded_at) from recordings r where r.call = c.id) as recording_downloaded_at,
 (select r.downloaded_by from recordings r where r.call = c.id and r.downloaded_at is not null
  order by r.downloaded_at limit 1) as recording_downloaded_by, c.completeness, c.trunk, c.did,
-c.route, c.changed_at, k.id as client_id, k.name as client_name,
+c.route, c.too_long_seconds is not null as too_long, c.too_long_seconds, c.changed_at,
+k.id as client_id, k.name as client_name,
 (select y.name from call_clients s join client_types y on y.id = s.type_id where s.call = c.id)
     as client_type,
 (select y.name from client_types y where y.id = k.type_id) as client_type_now
@@ -69,6 +70,8 @@ CONDITIONS: Mapping[str, str] = MappingProxyType(
         "missed": "c.missed = :missed::boolean",
         "completeness": "c.completeness = :completeness::text",
         "has_recording": "c.has_recording = :has_recording::boolean",
+        "too_long": "(c.too_long_seconds is not null) = :too_long::boolean",
+        "changes_until": "c.changed_at < :changes_until::timestamptz",
         "min_talk": "c.talk_seconds >= :min_talk::float8",
         "max_talk": "c.talk_seconds <= :max_talk::float8",
         "extension": """exists (

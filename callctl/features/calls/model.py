@@ -23,6 +23,8 @@ class CallFilters(Struct, frozen=True, forbid_unknown_fields=True):
     caller's, the dialled or the final number. `time_since` and `time_until` are times of day in
     the account's zone; a later start than end runs over midnight. `client` finds the calls of all
     numbers that the client has now; `client_type` is the type that the call's client had then.
+    Sorted by `changed_at`, a list goes up to where nothing more can change: who follows `next`,
+    then asks again `changed_since` the last `changed_at`, misses nothing.
     """
 
     since: Instant | None = None
@@ -39,6 +41,7 @@ class CallFilters(Struct, frozen=True, forbid_unknown_fields=True):
     client: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
     client_type: Annotated[str, Meta(min_length=1, max_length=60)] | None = None
     has_recording: bool | None = None
+    too_long: bool | None = None
     min_talk: Seconds | None = None
     max_talk: Seconds | None = None
     sort: Literal["-started_at", "started_at", "changed_at"] = "-started_at"
@@ -48,6 +51,7 @@ class CallFilters(Struct, frozen=True, forbid_unknown_fields=True):
 
 class CallSummary(Struct, frozen=True):
     """One line of the history. `from` and `to` are the parties at the start (R001-10).
+    `too_long_seconds`: the threshold that the call has passed (R001-15).
 
     The client is who has the customer's number now; `client_type` is the type from when the call
     was stored, `client_type_now` the present one (R001-19).
@@ -79,6 +83,8 @@ class CallSummary(Struct, frozen=True):
     trunk: str | None
     did: str | None
     route: str | None
+    too_long: bool
+    too_long_seconds: int | None
     changed_at: datetime
     client_id: int | None
     client_name: str | None
@@ -159,8 +165,25 @@ class ReasonView(Struct, frozen=True):
     text: str
 
 
+class NewNote(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a call was about, and what came of it (R003-09). Either may be empty, not both."""
+
+    problem: Annotated[str, Meta(max_length=10_000)] = ""
+    solution: Annotated[str, Meta(max_length=10_000)] = ""
+
+
+class NoteView(Struct, frozen=True):
+    """A note as somebody wrote it; a later one does not change it."""
+
+    problem: str
+    solution: str
+    written_by: str
+    written_at: datetime
+
+
 class CallDetail(Struct, frozen=True):
-    """A call with everything that is known of it."""
+    """A call with everything that is known of it. The first of `notes` counts, the others are what
+    was written before."""
 
     call: CallSummary
     attempts: list[AttemptView]
@@ -170,3 +193,4 @@ class CallDetail(Struct, frozen=True):
     reasons: list[ReasonView]
     linkedids: list[str]
     plan_id: str | None
+    notes: list[NoteView]

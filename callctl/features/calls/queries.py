@@ -2,6 +2,17 @@
 
 from callctl.features.calls.listing import CLIENTS, COLUMNS
 
+CHANGES_UNTIL = """
+select least(statement_timestamp(), min(case when backend_xid is not null then xact_start
+                                             when state = 'active' then query_start end))
+from pg_stat_activity
+where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
+"""
+"""Before this moment no call changes any more: whoever is writing now began later. A transaction
+commits after the moment that it wrote into `changed_at`, so that a pull which went up to the newest
+row would pass over one that is yet to appear before it. To be asked before the page is read.
+Sessions of other roles cannot be seen: every daemon uses the same one."""
+
 NUMBER_IDS = """
 select id from numbers
 where grams @> $1::text[] and strpos(number, $2) > 0
@@ -55,6 +66,13 @@ where r.call = $1 order by r.started_at, r.id
 PAUSES = """
 select paused_at, paused_by, resumed_at, resumed_by from recording_pauses
 where account_id = $1 and linkedid = any($2::text[]) order by id
+"""
+NOTES = """
+select problem, solution, written_by, written_at from call_notes where call = $1 order by id desc
+"""
+NOTE_INSERT = """
+insert into call_notes (call, account_id, problem, solution, written_by)
+values ($1, $2, $3, $4, $5) returning problem, solution, written_by, written_at
 """
 ROWS = "select rows from call_rows where call = $1"
 ACCOUNT_ZONE = "select timezone from accounts where id = $1"

@@ -74,6 +74,10 @@ clients, charges. Told of each call that is new, and again when it is rebuilt.""
 OnChannels = Callable[[Sequence[str]], None]
 """Told which channels (unique ids) the rows just read speak of for the first time."""
 
+OnRows = Callable[[Sequence[CelEvent]], None]
+"""Told of every row that is read, before it is stored and perhaps again after a restart: for what
+follows calls while they go on. It must be quick and cannot fail: nothing waits for it."""
+
 
 class JournalReader:
     """Reads the journal for ever. One per Asterisk (`systemname`)."""
@@ -90,6 +94,7 @@ class JournalReader:
         retention_days: int,
         on_calls: OnCalls = lambda calls: None,
         on_channels: OnChannels = lambda uniqueids: None,
+        on_rows: OnRows = lambda events: None,
         steps: Sequence[StoreStep] = (),
     ) -> None:
         self._files = files
@@ -100,6 +105,7 @@ class JournalReader:
         self._retention_days = retention_days
         self._on_calls = on_calls
         self._on_channels = on_channels
+        self._on_rows = on_rows
         self._steps = tuple(steps)
         self._grace_seconds = grace_seconds
         self._assembly = CallAssembly(grace_seconds)
@@ -196,6 +202,7 @@ class JournalReader:
         now = time.monotonic()
         count = 0
         channels: list[str] = []
+        events: list[CelEvent] = []
         for position, piece in self._files.read(now):
             count += 1
             event = piece if isinstance(piece, Poison) else parse_row(piece, position)
@@ -205,10 +212,13 @@ class JournalReader:
                 channels += event.uniqueids
             elif event is not None and isinstance(piece, RawRow):
                 self._assembly.add(event, piece.raw, now)
+                events.append(event)
                 if event.type == "CHAN_START":
                     channels.append(event.uniqueid)
         if channels:
             self._on_channels(channels)
+        if events:
+            self._on_rows(events)
         if self._files.at_end:
             self.read_until = now
         return count

@@ -22,6 +22,8 @@ from callctl.features.calls.model import (
     CallFilters,
     CallSummary,
     LegView,
+    NewNote,
+    NoteView,
     PauseView,
     ReasonView,
     RecordingView,
@@ -96,7 +98,18 @@ class CallService:
             ],
             linkedids=list(linkedids),
             plan_id=plan_id,
+            notes=[NoteView(**dict(r)) for r in await self._db.fetch(queries.NOTES, id_)],
         )
+
+    async def add_note(self, scope: CallScope, id_: int, note: NewNote, actor: str) -> NoteView:
+        """Raises CallctlError: `not_found`, `invalid_field` for a note that says nothing."""
+        if not (note.problem.strip() or note.solution.strip()):
+            raise CallctlError("invalid_field", "the note says nothing", "body.problem")
+        await self.get_call(scope, id_)
+        row = await self._db.fetchrow(
+            queries.NOTE_INSERT, id_, scope.account_id, note.problem, note.solution, actor
+        )
+        return NoteView(**dict(row))
 
     async def get_journal_rows(self, scope: CallScope, id_: int) -> bytes:
         """The rows that the call was built from, as they stood in the journal."""
@@ -125,7 +138,7 @@ async def list_page(connection: Any, scope: CallScope, filters: CallFilters) -> 
 
 _ASKED = (
     *("since", "until", "time_since", "time_until", "changed_since", "direction", "disposition"),
-    *("missed", "completeness", "has_recording", "min_talk", "max_talk", "extension"),
+    *("missed", "completeness", "has_recording", "too_long", "min_talk", "max_talk", "extension"),
 )
 """Filters that are conditions of the same name, with themselves as the parameter."""
 
@@ -150,6 +163,8 @@ async def list_values(
         if type_id is None:
             return None
         values["client_type"] = type_id
+    if filters.sort == "changed_at":
+        values["changes_until"] = await connection.fetchval(queries.CHANGES_UNTIL)
     if cursor is not None:
         values |= {"cursor_at": cursor.at, "cursor_id": cursor.id}
     if filters.time_since is not None or filters.time_until is not None:
@@ -224,6 +239,7 @@ def choose_source(scope: CallScope, filters: CallFilters, values: Mapping[str, A
         filters.missed
         or (filters.has_recording and filters.disposition in (None, "ANSWERED"))
         or filters.completeness in ("repaired", "truncated")
+        or filters.too_long
         or (filters.min_talk or 0) >= LONG_TALK_SECONDS
     )
     many = len(scope.extensions or ()) >= MANY_EXTENSIONS

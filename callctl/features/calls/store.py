@@ -10,8 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from callctl.core.calls.record import Attempt, CallRecord, Disposition, StoredRecord
-from callctl.core.calls.render import talk_seconds, total_seconds, wait_seconds
+from callctl.core.calls.record import Attempt, CallRecord, StoredRecord
+from callctl.core.calls.render import (
+    involved_extensions,
+    is_missed,
+    talk_seconds,
+    total_seconds,
+    wait_seconds,
+)
 from callctl.core.routing.encoding import encode_why
 from callctl.core.routing.plan import Direction
 from callctl.db.numbers import save_numbers
@@ -62,15 +68,6 @@ def pack_rows(raw: Iterable[bytes]) -> bytes:
 
 def unpack_rows(packed: bytes) -> bytes:
     return zlib.decompress(packed)
-
-
-def is_missed(record: CallRecord) -> bool:
-    """Inbound, not answered, not refused by a rule (docs/journal.md)."""
-    return (
-        record.direction is Direction.INBOUND
-        and record.disposition is not Disposition.ANSWERED
-        and not record.refused_by_rule
-    )
 
 
 EXISTING_CALLS = """
@@ -234,12 +231,12 @@ async def insert_calls(connection: Any, calls: Sequence[StoredCall]) -> list[int
 async def replace_call(connection: Any, id_: int, call: StoredCall, losers: Sequence[int]) -> None:
     """Write a rebuilt call over the stored one; `losers` turned out to be parts of it.
 
-    Recordings, holds and what type its client had move along; everything else about a call is a
-    function of its rows. The sums must have been told before (`RollupChanges.before_change`).
+    Recordings, notes, holds and what type its client had move along; everything else about a call
+    is a function of its rows. The sums must have been told before (`RollupChanges.before_change`).
     """
     number_ids = await save_numbers_of(connection, [call])
     if losers:
-        for table in ("recordings", "legal_holds"):
+        for table in ("recordings", "call_notes", "legal_holds"):
             await connection.execute(
                 f"update {table} set call = $1 where call = any($2::bigint[])",  # noqa: S608
                 id_,
@@ -277,13 +274,6 @@ async def save_numbers_of(connection: Any, calls: Iterable[StoredCall]) -> Mappi
     """Ids of all numbers of `calls`, made where they are new."""
     parties = ((c.from_number, c.to_number, c.destination_number) for c in calls)
     return await save_numbers(connection, (n for numbers in parties for n in numbers if n))
-
-
-def involved_extensions(record: CallRecord) -> list[str]:
-    """Every extension with a part in the call, once each."""
-    names = [record.extension, record.answered_by, *(a.extension for a in record.attempts)]
-    names += [leg.extension for leg in record.legs]
-    return [n for n in dict.fromkeys(names) if n]
 
 
 def tried_labels(record: CallRecord) -> list[str]:

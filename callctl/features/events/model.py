@@ -1,0 +1,61 @@
+"""What the API says of calls that go on, and the data of call events."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from callctl.core.event_kinds import EventKind
+
+DirectionName = Literal["inbound", "outbound", "internal"]
+
+
+class LiveCallView(Struct, frozen=True, forbid_unknown_fields=True):
+    """A call that goes on. `ringing`: the extensions (or the trunk) that ring now. `extensions`:
+    all that had a part in it so far. `talk_seconds` counts until now, 0 before the answer."""
+
+    call_id: str
+    direction: DirectionName
+    from_number: str | None
+    from_name: str | None
+    to_number: str | None
+    customer_number: str | None
+    extension: str | None
+    did: str | None
+    started_at: datetime
+    answered_at: datetime | None
+    answered_by: str | None
+    ringing: list[str]
+    extensions: list[str]
+    talk_seconds: float
+
+
+class LiveView(Struct, frozen=True, forbid_unknown_fields=True):
+    """Calls of the Asterisk beside this daemon. `live` is false while callctl does not see what
+    goes on; `reason` then says why, and `items` are what it saw last."""
+
+    live: bool
+    reason: str | None
+    at: datetime
+    items: list[LiveCallView]
+
+
+class EventFilters(Struct, frozen=True, forbid_unknown_fields=True):
+    """`kind` may be given several times. `last_event_id` counts where there is no header
+    ``Last-Event-ID``; without either the stream begins now, with ``0`` at the oldest event kept."""
+
+    kind: list[EventKind] = []
+    last_event_id: Annotated[str, Meta(max_length=41, pattern=r"^\d{1,18}(-\d{1,18})?$")] | None = (
+        None
+    )
+
+
+class EventView(Struct, frozen=True, forbid_unknown_fields=True):
+    """One event, in the stream and in a webhook alike. Of events with the same `subject` the order
+    holds. `data` is explained in docs/events.md."""
+
+    id: int
+    kind: str
+    subject: str
+    created_at: datetime
+    data: dict[str, Any]

@@ -1,0 +1,53 @@
+"""Notes on a call: problem and solution, by whom and when (R003-09)."""
+
+import pytest
+
+from callctl.core.errors import CallctlError
+from callctl.core.scope import CallScope
+from callctl.features.calls.model import CallFilters, NewNote
+
+from .conftest import Desk, fixture_rows
+
+
+async def stored_call(desk: Desk) -> int:
+    desk.write(fixture_rows("answered"))
+    await desk.read_all(1)
+    page = await desk.service.list_calls(CallScope(desk.account_id), CallFilters())
+    return page.items[0].id
+
+
+async def test_a_note_is_kept_with_who_wrote_it_and_what_was_there_before(desk: Desk) -> None:
+    call = await stored_call(desk)
+    scope = CallScope(desk.account_id)
+    await desk.service.add_note(scope, call, NewNote("No dial tone", ""), "anna")
+    await desk.service.add_note(scope, call, NewNote("No dial tone", "New cable"), "bert")
+    notes = (await desk.service.get_call(scope, call)).notes
+    assert [(n.problem, n.solution, n.written_by) for n in notes] == [
+        ("No dial tone", "New cable", "bert"),
+        ("No dial tone", "", "anna"),
+    ]
+    assert notes[0].written_at > notes[1].written_at
+
+
+async def test_a_call_outside_the_scope_takes_no_note(desk: Desk) -> None:
+    call = await stored_call(desk)
+    for scope in (CallScope(desk.account_id + 1), CallScope(desk.account_id, ("202",))):
+        with pytest.raises(CallctlError, match="not_found"):
+            await desk.service.add_note(scope, call, NewNote("x"), "eve")
+    with pytest.raises(CallctlError, match="says nothing"):
+        await desk.service.add_note(CallScope(desk.account_id), call, NewNote(" ", ""), "anna")
+    assert await desk.db.fetchval("select count(*) from call_notes") == 0
+
+
+async def test_notes_stay_when_late_rows_rebuild_the_call(desk: Desk) -> None:
+    rows = fixture_rows("answered").splitlines(keepends=True)
+    desk.write(b"".join(rows[:1] + rows[2:]))
+    await desk.read_all(1)
+    scope = CallScope(desk.account_id)
+    (call,) = (await desk.service.list_calls(scope, CallFilters())).items
+    await desk.service.add_note(scope, call.id, NewNote("kept"), "anna")
+    desk.write(rows[1])
+    await desk.read_until_quiet()
+    detail = await desk.service.get_call(scope, call.id)
+    assert detail.call.changed_at > call.changed_at
+    assert [n.problem for n in detail.notes] == ["kept"]
