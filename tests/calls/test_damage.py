@@ -93,3 +93,18 @@ def test_one_lost_row_never_loses_a_call_nor_makes_up_one(name: str) -> None:
         assert len(found) == len(whole) or joins
         if rows[lost].type in TOLD_BY_ITS_FELLOWS:
             assert any(r.completeness is not Completeness.COMPLETE for r in found)
+
+
+def test_a_dial_that_stands_before_its_try_is_the_same_attempt() -> None:
+    rows, inventory = rows_of("internal"), inventory_of("internal")
+    at = next(i for i, e in enumerate(rows) if e.type == "APP_START")
+    dial = rows[at]
+    extra = f"step=1;kind=ring;target=202;number=;endpoints={inventory.endpoint('202')[6:]}"
+    tried = dial._replace(
+        type="CALLCTL_TRY", time_us=dial.time_us - 100, extra=extra, app_name="CELGenUserEvent"
+    )
+    orderly = records([*rows[:at], tried, *rows[at:]], inventory)
+    (record,) = records([*rows[: at + 1], tried, *rows[at + 1 :]], inventory)
+    assert len(record.attempts) == 1
+    assert facts([record]) == facts(orderly)
+    assert record.completeness is Completeness.REPAIRED

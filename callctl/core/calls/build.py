@@ -145,7 +145,7 @@ def _with_steady_clock(rows: Sequence[CelEvent]) -> list[CelEvent] | None:
     return steady if lost and not _out_of_order(steady) else None
 
 
-_OWN_ROWS = frozenset({"CALLCTL_ROUTE", "CALLCTL_TRY", "CALLCTL_ATTEMPT"})
+_OF_ONE_THREAD = frozenset({"CALLCTL_ROUTE", "CALLCTL_TRY", "CALLCTL_ATTEMPT", "APP_START"})
 
 
 def _out_of_order(rows: Sequence[CelEvent]) -> bool:
@@ -160,7 +160,7 @@ def _out_of_order(rows: Sequence[CelEvent]) -> bool:
             return True
         if event.time_us < latest - LATE_US:
             return True
-        if event.type in _OWN_ROWS:
+        if event.type in _OF_ONE_THREAD:
             # One thread writes these of a channel, one after the other.
             if event.time_us < own.get(event.uniqueid, 0):
                 return True
