@@ -194,3 +194,11 @@ def test_who_transfers_away_just_before_the_end_is_not_the_last_party() -> None:
     rows.leave(32, CALLER)
     channels = fold_channels(rows.events).values()
     assert [c.name.split("-")[0] for c in last_together(channels)] == ["PJSIP/carrier", "PJSIP/202"]
+
+
+def test_a_number_that_only_the_carrier_tells_is_withheld_all_the_same() -> None:
+    route = "direction=inbound;did=%2B3617000001;withheld=1;why="
+    rows = Rows().start(0, CALLER).add(2, CALLER, "CALLCTL_ROUTE", extra=route)
+    record = rows.end(5, CALLER, cause=21).record()
+    assert (record.from_number, record.from_name) == (None, None)
+    assert all(leg.number != "+36201234567" for leg in record.legs)

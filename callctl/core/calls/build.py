@@ -4,7 +4,7 @@ The rules are the contract of docs/journal.md. Read `build_call` from top to bot
 way of a record.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -57,7 +57,7 @@ def build_call(
     parties = find_parties(caller, others, attempts, inventory, answered_us is not None)
     started_us = min(c.started_us for c in channels.values())
     ended_us = max((c.hangup_us or c.last_us) for c in channels.values())
-    from_number, from_name = caller_identity(caller, inventory)
+    from_number, from_name = caller_identity(caller, inventory, route)
     return CallRecord(
         call_id=min((c.uniqueid for c in channels.values()), key=unique_key),
         linkedids=tuple(sorted({e.linkedid for e in rows}, key=unique_key)),
@@ -190,8 +190,15 @@ def is_outside(caller: Channel, inventory: Inventory) -> bool:
     return inventory.is_trunk(caller.endpoint) or caller.first.context in TRUNK_CONTEXTS
 
 
-def caller_identity(caller: Channel, inventory: Inventory) -> tuple[str | None, str | None]:
-    """(number, name) of the caller as presented at the start; withheld ones are None."""
+def caller_identity(
+    caller: Channel, inventory: Inventory, route: Mapping[str, str]
+) -> tuple[str | None, str | None]:
+    """(number, name) of the caller as presented at the start; withheld ones are None.
+
+    A carrier may tell the number of a caller who withholds it: then only our own row says so.
+    """
+    if route.get("withheld") == "1" and is_outside(caller, inventory):
+        return None, None
     number = clean_number(caller.first.cid_num)
     if number is None and not is_outside(caller, inventory):
         number = inventory.extension(caller.endpoint)

@@ -70,9 +70,15 @@ async def test_callers_get_the_way_that_is_set_for_them(office: Office) -> None:
     caller = await office.outside("+3617000304", talk=0.4, **WITHHELD)
     await first.until(lambda c: c.from_name.lower() == "anonymous" or "anon" in c.from_number)
     await caller.ended()
-    records = [c for c in await _after(office, 4) if c["did"] == "+3617000304"]
+    # The carrier knows who calls, and says so for us alone.
+    identity = ('P-Asserted-Identity: "Eve" <sip:+36201110777@127.0.0.1>',)
+    headers = WITHHELD["headers"] + identity
+    caller = await office.outside("+3617000304", talk=0.4, **WITHHELD | {"headers": headers})
+    await caller.ended()
+    records = [c for c in await _after(office, 5) if c["did"] == "+3617000304"]
     assert [(c["from_number"], c["from_name"], c["answered_by"]) for c in records] == [
-        (None, None, "101")
+        (None, None, "101"),
+        (None, None, "101"),
     ]
     assert private.calls == []
     assert len(second.calls) == 2
