@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from callctl.app import Daemon, openapi_document
+from callctl.app.web import build_web
 from callctl.config import Settings
 from callctl.core.permissions import ALL_SCOPES, OPEN_TO_ALL, ROLE_SCOPES, Role
 from callctl.db.pool import Database
@@ -102,7 +103,7 @@ async def test_a_token_of_the_machine_needs_exactly_the_scope(
 
 async def leaks(house: House, client: aiohttp.ClientSession, login: str) -> set[str]:
     """Paths whose answers hold the word: every GET of the API and every page, with real ids."""
-    app = house.daemon._web_app()
+    app = build_web(house.daemon)
     paths = {resource.canonical for resource in app.router.resources()}
     found = set()
     for path in sorted(paths - {"/metrics"}):

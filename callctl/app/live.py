@@ -1,0 +1,51 @@
+"""Calls that go on: whether they are seen as they are, and which of them talk."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from callctl.asterisk.ami import AmiClient
+from callctl.features.calls.reader import JournalReader
+from callctl.features.events.live import LiveDesk
+from callctl.features.long_calls.service import TalkingCall
+
+LIVE_WITHIN_SECONDS = 3.0
+"""Longer ago the journal was read to its end: what goes on now is not known."""
+
+
+def why_not_live(ami: AmiClient, reader: JournalReader | None) -> str | None:
+    """Why what is known of calls that go on may be old; None when it is not."""
+    state = ami.state
+    if reader is None:
+        return "waits for the database"
+    if reader.last_error is not None:
+        return reader.last_error
+    read_until = reader.read_until
+    if read_until is None or time.monotonic() - read_until > LIVE_WITHIN_SECONDS:
+        return "the journal is still being read"
+    if not state.connected:
+        since = datetime.fromtimestamp(state.since, UTC).isoformat(timespec="seconds")
+        return f"not connected to Asterisk since {since}: {state.reason}"
+    return None
+
+
+def talking_calls(desk: LiveDesk, before_us: int) -> Iterator[TalkingCall]:
+    """Calls that go on and were answered before; none while it is not known which do."""
+    if desk.why_not_live() is not None:
+        return
+    now_us = time.time_ns() // 1000
+    for call in desk.calls():
+        if call.answered_us is not None and call.answered_us < before_us:
+            view = desk.view_of(call, now_us)
+            yield TalkingCall(
+                call_id=call.call_id,
+                account_id=desk.account_of(call),
+                direction=call.direction,
+                from_number=view.from_number,
+                to_number=view.to_number,
+                customer_number=view.customer_number,
+                parties=tuple(e for e in (call.extension, call.answered_by) if e),
+                extensions=tuple(call.extensions),
+                answered_us=call.answered_us,
+                channels=tuple(c.name for c in call.channels.values() if not c.inner),
+            )

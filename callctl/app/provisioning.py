@@ -1,0 +1,68 @@
+"""Asterisk's files: written when the routing changes, and reloaded."""
+
+import asyncio
+import gc
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from callctl.asterisk.ami import AmiClient
+from callctl.asterisk.ami_protocol import AmiError
+from callctl.asterisk.provision import modules_to_reload, render_provisioning, write_provisioning
+from callctl.core.routing.model import RoutingTable
+from callctl.features.routing.service import RoutingService
+from callctl.telemetry.log import get_logger
+from callctl.telemetry.memory import release_memory
+from callctl.telemetry.metrics import PROVISIONED
+
+log = get_logger("daemon")
+
+
+class Provisioning:
+    """Keeps the files in `directory` as the routing wants them."""
+
+    def __init__(
+        self, directory: Path, ami: AmiClient, routing: Callable[[], RoutingService]
+    ) -> None:
+        self._directory = directory
+        self._ami = ami
+        self._routing = routing
+        self._writing = asyncio.Lock()
+
+    async def provision(self, table: RoutingTable) -> None:
+        """Write what Asterisk must know, and have it reloaded. Phones keep working meanwhile.
+
+        In a thread, since a large table takes seconds to write out and calls do not wait; one at
+        a time, the newest table last.
+        """
+        async with self._writing:
+            if table is self._routing().table:
+                await self._write_and_reload(table)
+
+    async def _write_and_reload(self, table: RoutingTable) -> None:
+        try:
+            changed = await asyncio.to_thread(self._write_files, table)
+            await self._reload(modules_to_reload(changed))
+        except (OSError, AmiError) as error:
+            PROVISIONED.labels("failed").inc()
+            log.error("provisioning_failed", error=str(error))
+        else:
+            PROVISIONED.labels("done").inc()
+            log.info("provisioned", files=list(changed), revision=table.revision)
+        # What is in memory now is there to stay. Were the collector to look through it again and
+        # again, calls would wait for their plan meanwhile: 50 ms with 5,000 extensions.
+        gc.collect()
+        gc.freeze()
+
+    def _write_files(self, table: RoutingTable) -> tuple[str, ...]:
+        year = datetime.now(UTC).year
+        files = render_provisioning(table, self._routing().credentials, year)
+        changed = write_provisioning(self._directory, files)
+        del files
+        release_memory()
+        return changed
+
+    async def _reload(self, modules: Sequence[str]) -> None:
+        # An Asterisk that is away reads the files when it starts.
+        if modules and self._ami.state.connected:
+            await self._ami.reload(modules)

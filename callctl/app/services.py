@@ -1,0 +1,165 @@
+"""Every part of one callctl, built from its settings and its database; nothing runs yet.
+
+No feature imports another. What one may ask of another is handed in here, as a function: where
+the other is not built yet, or is there only later, as a lambda that looks when it is called.
+"""
+
+from functools import partial
+
+from callctl.app.ami import build_ami_client, hang_up
+from callctl.app.live import talking_calls, why_not_live
+from callctl.app.provisioning import Provisioning
+from callctl.config import Settings, networks_of
+from callctl.console.pages import link_to
+from callctl.core.routing.model import Extension
+from callctl.db.pool import Database
+from callctl.features.access.service import AccessService
+from callctl.features.access.store import AccessStore
+from callctl.features.accounts.service import AccountService
+from callctl.features.audit.service import AuditService
+from callctl.features.calls.export import CALLS_TABLE
+from callctl.features.calls.reader import JournalReader
+from callctl.features.calls.service import CallService
+from callctl.features.checks.channels import ChannelWatch
+from callctl.features.checks.service import AlarmService
+from callctl.features.checks.store import AlarmStore
+from callctl.features.events.live import LiveDesk
+from callctl.features.events.service import EventService
+from callctl.features.exports.runner import ExportRunner
+from callctl.features.exports.service import ExportService, ExportSettings
+from callctl.features.limits.service import LimitService
+from callctl.features.long_calls.service import LongCallService
+from callctl.features.notices.service import NoticeService
+from callctl.features.originate.service import OriginateService
+from callctl.features.originate.store import OrderStore
+from callctl.features.people.groups import GroupService
+from callctl.features.people.invitations import InvitationService
+from callctl.features.people.users import SignInResets, UserService
+from callctl.features.recordings.keys import Keyring, read_master_key
+from callctl.features.recordings.library import RecordingLibrary
+from callctl.features.recordings.live import EndpointOwner, LiveRecordings
+from callctl.features.recordings.places import RecordingPlaces
+from callctl.features.recordings.retention import RetentionService
+from callctl.features.recordings.service import RecordingService
+from callctl.features.reports.service import ReportService
+from callctl.features.routing.service import RoutingService
+from callctl.features.routing.store import RoutingStore
+from callctl.features.webhooks.delivery import Deliverer
+from callctl.features.webhooks.service import WebhookService
+from callctl.features.webhooks.store import WebhookStore
+from callctl.features.webhooks.targets import Targets
+from callctl.secrets import Passwords
+
+
+class Services:
+    """All parts of one callctl beside one Asterisk; `Daemon` runs them.
+
+    `loaded` (calls can be decided), `default_account_id` and `reader` are set once the database is
+    there.
+    """
+
+    def __init__(self, settings: Settings, db: Database) -> None:
+        self.settings = settings
+        self.db = db
+        self.loaded = False
+        self.default_account_id = 0
+        self.reader: JournalReader | None = None
+
+        # Who may do what
+        passwords = Passwords()
+        self.access = AccessService(
+            AccessStore(db), passwords=passwords, session_hours=settings.session_hours
+        )
+        self.users = UserService(db, passwords, sign_in_resets(self.access))
+        self.groups = GroupService(db)
+        self.invitations = InvitationService(db, passwords, link_to(settings.http_public_url))
+        self.audit = AuditService(db)
+
+        # Where calls go
+        self.ami = build_ami_client(settings)
+        self.provisioning = Provisioning(
+            settings.asterisk_generated_dir, self.ami, lambda: self.routing
+        )
+        self.limits = LimitService(db, lambda: self.routing.table)
+        self.routing = RoutingService(
+            RoutingStore(db), self.provisioning.provision, open_gate=self.limits.open_gate
+        )
+        self.accounts = AccountService(
+            db, self.invitations.invite_administrator, self.routing.accounts_changed
+        )
+        self.originate = OriginateService(self.ami, OrderStore(db), self._find_extension)
+
+        # What is kept of calls
+        self.calls = CallService(db)
+        self.reports = ReportService(db, callback_minutes=settings.callback_minutes)
+        exports = ExportSettings(
+            settings.exports_dir,
+            settings.systemname,
+            settings.exports_keep_hours,
+            settings.exports_at_once,
+        )
+        self.export_runner = ExportRunner(db, exports)
+        tables = (CALLS_TABLE, *self.reports.tables())
+        self.exports = ExportService(db, tables, exports, self.export_runner.wake)
+        keys = Keyring(
+            db, lambda: read_master_key(settings.recordings_key, settings.recordings_key_file)
+        )
+        self.recordings = RecordingService(
+            db,
+            RecordingPlaces(settings.recordings_spool, settings.recordings_dir),
+            keys,
+            format_=settings.recordings_format,
+            workers=settings.recordings_workers,
+        )
+        self.library = RecordingLibrary(db, settings.recordings_dir, keys)
+        self.retention = RetentionService(db, settings.recordings_dir)
+
+        # Calls that go on
+        self.live_recordings = LiveRecordings(self.ami, db, self._owner_of)
+        self.live = LiveDesk(
+            db,
+            lambda: self.routing.table,
+            default_account_id=lambda: self.default_account_id,
+            open_channels=lambda: self.reader.open_channels() if self.reader else frozenset(),
+            why_not_live=lambda: why_not_live(self.ami, self.reader),
+        )
+        self.long_calls = LongCallService(
+            db,
+            lambda: self.routing.table,
+            partial(talking_calls, self.live),
+            partial(hang_up, self.ami),
+        )
+
+        # Who is told
+        self.alarms = AlarmService(AlarmStore(db, settings.systemname))
+        self.channel_watch = ChannelWatch(
+            self.ami, lambda: self.reader, settings.journal_lost_seconds
+        )
+        self.events = EventService(
+            db,
+            most_streams=settings.event_streams,
+            retention_days=settings.event_retention_days,
+        )
+        targets = Targets(networks_of(settings.webhook_networks))
+        webhook_store = WebhookStore(db)
+        self.webhooks = WebhookService(webhook_store, targets)
+        self.deliverer = Deliverer(
+            webhook_store, targets, retention_days=settings.event_retention_days
+        )
+        self.notices = NoticeService(db)
+
+    def _find_extension(self, account_id: int, number: str) -> Extension | None:
+        index = self.routing.table.accounts.get(account_id)
+        return index.extensions.get(number) if index else None
+
+    def _owner_of(self, endpoint: str) -> EndpointOwner | None:
+        found = self.routing.table.endpoints.get(endpoint)
+        if found is None:
+            return None
+        account_id, kind, key = found
+        return EndpointOwner(account_id, key if kind == "extension" else None)
+
+
+def sign_in_resets(access: AccessService) -> SignInResets:
+    """What the users' service may do to how people sign in."""
+    return SignInResets(access.reset_password_in, access.reset_second_factor_in)
