@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from itertools import product
 
 import msgspec
@@ -10,10 +10,12 @@ import pytest
 
 import callctl.db
 import callctl.features
+from callctl.db.embedded import EmbeddedPostgres
 from callctl.db.pool import Database
 from callctl.features.calls import queries
 from callctl.features.calls.listing import CONDITIONS, SORTS, Source, list_query
 from callctl.features.calls.model import AttemptView, CallSummary, LegView, RecordingView
+from tests.conftest import fresh_database
 
 _VERBS = ("select", "insert", "update", "delete", "with")
 
@@ -50,9 +52,18 @@ def list_queries() -> Iterator[str]:
             yield list_query(sort, source, frozenset(given | needed.get(source, set()))).sql
 
 
+@pytest.fixture(scope="module")
+async def common_db(postgres: EmbeddedPostgres, template_database: str) -> AsyncIterator[Database]:
+    """One for all of them: nothing is written."""
+    async with fresh_database(postgres, template_database) as url:
+        database = await Database.connect(url)
+        yield database
+        await database.close()
+
+
 @pytest.mark.parametrize("place", sorted(ALL))
-async def test_statement_can_be_prepared(db: Database, place: str) -> None:
-    async with db.connection() as connection:
+async def test_statement_can_be_prepared(common_db: Database, place: str) -> None:
+    async with common_db.connection() as connection:
         await connection.prepare(ALL[place])
 
 
@@ -70,8 +81,8 @@ def test_the_statements_are_found() -> None:
     ],
 )
 async def test_columns_are_the_fields_of_what_is_read(
-    db: Database, sql: str, shape: type[msgspec.Struct]
+    common_db: Database, sql: str, shape: type[msgspec.Struct]
 ) -> None:
-    async with db.connection() as connection:
+    async with common_db.connection() as connection:
         columns = {a.name for a in (await connection.prepare(sql)).get_attributes()}
     assert columns == {f.name for f in msgspec.structs.fields(shape)}
