@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from callctl.config import DEFAULT_CONFIG_FILE, Settings, environment_name, rule_of
+from callctl.core.changes import ACTIONS
 from callctl.core.checks.alarms import ALARMS
 from callctl.core.errors import ERRORS
 from callctl.core.event_kinds import EVENT_FIELDS, EVENT_MEANINGS, EVENT_SCOPES
@@ -105,6 +106,24 @@ def render_permissions() -> str:
         held = " | ".join("yes" if scope in ROLE_SCOPES[role] else "–" for role in roles)
         mark = "*" if scope in WHOLE_ACCOUNT_SCOPES else ""
         lines.append(f"| `{scope}`{mark} | {meaning} | {held} |")
+    return "\n".join(lines) + "\n"
+
+
+def render_audit() -> str:
+    """docs/audit.md."""
+    lines = [
+        "# The log of changes: what is in it",
+        "",
+        _MADE,
+        "",
+        "`GET /api/v1/audit` reads it, `action` narrows it ([people](people.md)). Reading,",
+        "favourites and signing in are no changes; who listened to what is in",
+        "`GET /api/v1/recording-accesses`.",
+        "",
+        "| Action | It means |",
+        "|---|---|",
+    ]
+    lines += [f"| `{action}` | {meaning} |" for action, meaning in ACTIONS.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -313,6 +332,7 @@ def _names(fields_: Sequence[str]) -> str:
 
 
 PAGES = {
+    "audit.md": render_audit,
     "events.md": render_events,
     "settings.md": render_settings,
     "errors.md": render_errors,

@@ -16,6 +16,7 @@ from callctl.cli.common import (
     settings_of_installation,
 )
 from callctl.config import Settings
+from callctl.core.author import COMMAND_LINE
 from callctl.features.access.store import AccessStore
 from callctl.features.recordings.keys import (
     Keyring,
@@ -79,7 +80,7 @@ async def _rotate(settings: Settings) -> int:
     try:
         new = read_master_key("", new_file) if new_file.exists() else make_master_key(new_file)
         async with open_database(settings) as db:
-            count = await rewrap_keys(db, old, new)
+            count = await rewrap_keys(db, old, new, COMMAND_LINE)
         # There is a key under the usual name at every moment.
         old_file.unlink(missing_ok=True)
         os.link(file, old_file)

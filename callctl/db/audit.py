@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from callctl.core.author import Author
+from callctl.core.changes import ACTIONS
 
 AUDIT_INSERT = """
 insert into audit (account_id, author_id, author, action, subject, before, after)
@@ -29,11 +30,13 @@ async def record_change(
 ) -> None:
     """Write a line on `connection`, inside the transaction that makes the change.
 
-    `action` is like ``user.changed`` (the kind of thing, then what was done), `subject` like
-    ``user:12``. `before` and `after` are what msgspec can write as JSON: None where there was
-    nothing, or is nothing now. Of a change only the fields that differ are kept; if none does,
-    nothing is written. Raises ValueError for a field whose name says that it is secret.
+    `action` is one of `ACTIONS`, `subject` is like ``user:12``. `before` and `after` are what
+    msgspec can write as JSON: None where there was nothing, or is nothing now. Of a change only the
+    fields that differ are kept; if none does, nothing is written. Raises ValueError for a field
+    whose name says that it is secret, and for an action that nobody declared.
     """
+    if action not in ACTIONS:
+        raise ValueError(f"callctl.core.changes does not say what {action} is")
     for name in (*(before or ()), *(after or ())):
         if any(word in name for word in _SECRET_WORDS):
             raise ValueError(f"{name} does not belong in the audit log")

@@ -106,7 +106,8 @@ async def leaks(house: House, client: aiohttp.ClientSession, login: str) -> set[
     app = build_web(house.daemon)
     paths = {resource.canonical for resource in app.router.resources()}
     found = set()
-    for path in sorted(paths - {"/metrics"}):
+    # The stream of events has no end (tests/events).
+    for path in sorted(paths - {"/metrics", "/api/v1/events"}):
         for number in IDS if "{" in path else (0,):
             url = house.url + re.sub(r"\{[^}]+\}", str(number), path)
             headers = house.sessions[login] | {"Accept": "text/html,application/json"}

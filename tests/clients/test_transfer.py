@@ -14,6 +14,7 @@ from callctl.core.errors import CallctlError
 from callctl.features.clients import cells, transfer
 from callctl.features.clients.cells import read_cell, write_cell
 from callctl.features.clients.model import ImportOptions
+from callctl.http.endpoint import Actor
 
 from .conftest import Office
 
@@ -293,8 +294,9 @@ async def test_calls_are_stored_while_an_import_goes_on(
     monkeypatch.setattr(transfer, "BATCH_ROWS", 2)
     await office.register()
     file = SlowFile(f"name,numbers\nAnn,{NUMBER}\nBen,{SECOND}\nlast\n")
+    actor = Actor(office.account_id, "anna", frozenset())
     importing = asyncio.create_task(
-        transfer.import_clients(office.db, office.account_id, file, ImportOptions())
+        transfer.import_clients(office.db, actor, file, ImportOptions())
     )
     assert await asyncio.to_thread(file.reached.wait, 20)
     async with asyncio.timeout(10):

@@ -8,6 +8,11 @@ from callctl.features.calls.model import CallFilters, NewNote
 
 from .conftest import Desk, fixture_rows
 
+_USER = """
+insert into users (account_id, login, name, role, password_hash)
+values ($1, 'anna', 'Anna', 'manager', '') returning id
+"""
+
 
 async def stored_call(desk: Desk) -> int:
     desk.write(fixture_rows("answered"))
@@ -19,6 +24,7 @@ async def stored_call(desk: Desk) -> int:
 async def test_a_note_is_kept_with_who_wrote_it_and_what_was_there_before(desk: Desk) -> None:
     call = await stored_call(desk)
     scope = CallScope(desk.account_id)
+    anna = await desk.db.fetchval(_USER, desk.account_id)
     await desk.service.add_note(scope, call, NewNote("No dial tone", ""), "anna")
     await desk.service.add_note(scope, call, NewNote("No dial tone", "New cable"), "bert")
     notes = (await desk.service.get_call(scope, call)).notes
@@ -27,6 +33,13 @@ async def test_a_note_is_kept_with_who_wrote_it_and_what_was_there_before(desk: 
         ("No dial tone", "", "anna"),
     ]
     assert notes[0].written_at > notes[1].written_at
+    ids = await desk.db.fetch("select id from call_notes order by id")
+    lines = await desk.db.fetch("select author_id, author, action, subject, after from audit")
+    # The text is the call's own.
+    assert [tuple(line) for line in lines] == [
+        (anna, "anna", "call.noted", f"call:{call}", {"note": ids[0][0]}),
+        (None, "bert", "call.noted", f"call:{call}", {"note": ids[1][0]}),
+    ]
 
 
 async def test_a_call_outside_the_scope_takes_no_note(desk: Desk) -> None:

@@ -107,6 +107,8 @@ async def test_a_file_imported_twice_changes_nothing_and_a_dry_run_stores_nothin
     sums = await db.fetchrow("select sum(calls) c, sum(missed) m from rollup_days")
     assert tuple(sums) == (4, 1)
     assert await db.fetchval("select count(*) from outbox") == 0
+    lines = await db.fetch("select author, action, after from audit order by id")
+    assert [tuple(line) for line in lines] == [("command line", "calls.imported", {"calls": 2})] * 2
     rows = await CallService(db).get_journal_rows(CallScope(account_id), page.items[0].id)
     assert rows.count(b"\n") == 2
 

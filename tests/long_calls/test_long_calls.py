@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from callctl.core.author import Author
 from callctl.core.scope import CallScope
 from callctl.db.notices import NewNotice, raise_notice
 from callctl.features.calls import store
@@ -51,7 +52,7 @@ class Watch:
 
     async def rules(self, *rules: TooLongRule, mail_to: list[str] | None = None) -> None:
         settings = TooLongSettings(list(rules), mail_to or [])
-        await self.service.save_settings(self.desk.account_id, settings, "anna")
+        await self.service.save_settings(self.desk.account_id, settings, Author("anna"))
 
     async def notices(self, **filters: Any) -> list[ReviewNotice]:
         page = await NoticeService(self.desk.db).list_notices(
@@ -169,11 +170,11 @@ async def test_a_notice_is_acknowledged_by_one_person_with_a_note(desk: Desk) ->
     service, scope = NoticeService(desk.db), CallScope(desk.account_id)
     other = CallScope(desk.account_id, ("202",))
     with pytest.raises(Exception, match="not_found"):
-        await service.acknowledge(other, notice.id, Acknowledge(), "eve")
-    said = await service.acknowledge(scope, notice.id, Acknowledge("was a sale"), "anna")
+        await service.acknowledge(other, notice.id, Acknowledge(), Author("eve"))
+    said = await service.acknowledge(scope, notice.id, Acknowledge("was a sale"), Author("anna"))
     assert (said.acknowledged_by, said.note) == ("anna", "was a sale")
     with pytest.raises(Exception, match="anna has acknowledged it already"):
-        await service.acknowledge(scope, notice.id, Acknowledge(), "bert")
+        await service.acknowledge(scope, notice.id, Acknowledge(), Author("bert"))
     assert (await service.list_notices(scope, ReviewFilters(open=True))).items == []
 
 

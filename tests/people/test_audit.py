@@ -166,5 +166,12 @@ async def test_a_secret_is_refused_by_its_name(office: Office) -> None:
     async with office.db.transaction() as connection:
         with pytest.raises(ValueError, match="password_hash does not belong"):
             await record_change(
-                connection, office.account, Author("x"), "a.b", "a:1", None, {"password_hash": "x"}
-            )
+                connection, office.account, Author("x"), "user.changed", "user:1", None,
+                {"password_hash": "x"},
+            )  # fmt: skip
+
+
+async def test_a_change_that_nobody_declared_cannot_be_written(office: Office) -> None:
+    async with office.db.transaction() as connection:
+        with pytest.raises(ValueError, match=r"what user\.praised is"):
+            await record_change(connection, office.account, Author("x"), "user.praised", "user:1")

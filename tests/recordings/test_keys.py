@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from callctl.core.author import COMMAND_LINE
 from callctl.core.errors import CallctlError
 from callctl.core.master_key import MasterKey
 from callctl.features.recordings.keys import make_master_key, read_master_key, rewrap_keys
@@ -28,7 +29,7 @@ async def test_new_master_key_opens_what_the_old_one_did(archive: Archive) -> No
     await archive.settings(format="wav", encrypt=True)
     id_ = await archive.made("a-1.1")
     before = await _hear(archive, id_)
-    assert await rewrap_keys(archive.db, MASTER, OTHER) == 1
+    assert await rewrap_keys(archive.db, MASTER, OTHER, COMMAND_LINE) == 1
     archive.restart(OTHER)
     assert await _hear(archive, id_) == before
     await archive.made("a-1.2")
@@ -42,8 +43,12 @@ async def test_new_master_key_opens_what_the_old_one_did(archive: Archive) -> No
 async def test_interrupted_change_of_keys_is_done_again(archive: Archive) -> None:
     await archive.settings(format="wav", encrypt=True)
     id_ = await archive.made("a-1.1")
-    await rewrap_keys(archive.db, MASTER, OTHER)
-    assert await rewrap_keys(archive.db, MASTER, OTHER) == 1
+    await rewrap_keys(archive.db, MASTER, OTHER, COMMAND_LINE)
+    assert await rewrap_keys(archive.db, MASTER, OTHER, COMMAND_LINE) == 1
+    (line,) = await archive.db.fetch("select author, action, before, after from audit")
+    assert tuple(line) == (
+        "command line", "recording_key.rewrapped", {"master": MASTER.name}, {"master": OTHER.name},
+    )  # fmt: skip
     archive.restart(OTHER)
     await _hear(archive, id_)
 
@@ -52,7 +57,7 @@ async def test_wrong_old_key_changes_nothing(archive: Archive) -> None:
     await archive.settings(format="wav", encrypt=True)
     id_ = await archive.made("a-1.1")
     with pytest.raises(CallctlError, match="recording_key_unavailable"):
-        await rewrap_keys(archive.db, OTHER, MasterKey(b"n" * 32))
+        await rewrap_keys(archive.db, OTHER, MasterKey(b"n" * 32), COMMAND_LINE)
     archive.restart(MASTER)
     await _hear(archive, id_)
 
@@ -71,9 +76,7 @@ async def test_wrapped_key_of_another_account_or_a_changed_one_opens_nothing(
 async def test_nothing_is_encrypted_without_a_master_key(archive: Archive) -> None:
     archive.restart(None)
     with pytest.raises(CallctlError, match="conflict"):
-        await archive.library.save_settings(
-            archive.account_id, RecordingSettings(encrypt=True), "test"
-        )
+        await archive.library.save_settings(archive.actor, RecordingSettings(encrypt=True))
     assert await archive.db.fetchval("select count(*) from recording_settings") == 0
 
 

@@ -76,7 +76,7 @@ async def test_who_may_see_some_extensions_sees_only_their_recordings(archive: A
         for ask in (
             archive.library.open_audio(who.calls, id_),
             archive.library.get_recording(who, id_),
-            archive.retention.hold_recording(who.calls, id_, "court", "x"),
+            archive.retention.hold_recording(who.calls, id_, "court", who.author),
         ):
             with pytest.raises(Exception, match="not_found"):
                 await ask

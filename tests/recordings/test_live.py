@@ -51,6 +51,10 @@ async def test_pause_is_of_the_recorded_channel_whichever_is_named(
     assert talking.muted == [(channel, "1"), (channel, "1"), (channel, "0")]
     ((linkedid, by),) = await pauses(archive)
     assert (linkedid, by is not None) == ("a-1.1", True)
+    lines = await archive.db.fetch("select action, subject from audit order by id")
+    assert [tuple(line) for line in lines] == [
+        ("recording.paused", "live_call:a-1.1"), ("recording.resumed", "live_call:a-1.1"),
+    ]  # fmt: skip
 
 
 async def test_pause_is_with_the_calls_record(api: World, talking: Switchboard) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from callctl.core.author import Author
 from callctl.core.errors import CallctlError
 from callctl.features.calls.retention import delete_due_calls
 from callctl.features.calls.rollups import find_differences, rebuild
@@ -63,16 +64,16 @@ async def test_hold_stops_it_until_it_is_released(archive: Archive, of: str) -> 
     id_ = await archive.made("a-1.1", days_ago=8)
     call = await archive.db.fetchval("select id from calls")
     if of == "call":
-        hold = await archive.retention.hold_call(archive.scope, call, "a trial", "anna")
+        hold = await archive.retention.hold_call(archive.scope, call, "a trial", Author("anna"))
     else:
-        hold = await archive.retention.hold_recording(archive.scope, id_, "a trial", "anna")
+        hold = await archive.retention.hold_recording(archive.scope, id_, "a trial", Author("anna"))
     assert await archive.retention.delete_due() == 0
     assert await delete_due_calls(archive.db) == 0
     (told,) = (await archive.library.get_recording(archive.actor, id_)).holds
     assert (told.reason, told.held_by, told.released_at) == ("a trial", "anna", None)
-    await archive.retention.release(archive.scope, hold.id, "bela")
+    await archive.retention.release(archive.scope, hold.id, Author("bela"))
     with pytest.raises(CallctlError, match="not_found"):
-        await archive.retention.release(archive.scope, hold.id, "bela")
+        await archive.retention.release(archive.scope, hold.id, Author("bela"))
     assert await archive.retention.delete_due() == 1
     assert await delete_due_calls(archive.db) == 1
 
@@ -85,7 +86,7 @@ async def test_hold_of_one_recording_keeps_no_other_of_its_call(archive: Archive
         "select call, account_id, 'other.raw', started_at, 'available', 'x/other.wav' "
         "from recordings"
     )
-    await archive.retention.hold_recording(archive.scope, first, "a trial", "anna")
+    await archive.retention.hold_recording(archive.scope, first, "a trial", Author("anna"))
     assert await archive.retention.delete_due() == 1
     assert await archive.state(first) == "available"
 
@@ -95,7 +96,7 @@ async def test_what_is_deleted_cannot_be_held(archive: Archive) -> None:
     id_ = await archive.made("a-1.1", days_ago=8)
     await archive.retention.delete_due()
     with pytest.raises(CallctlError, match="conflict"):
-        await archive.retention.hold_recording(archive.scope, id_, "too late", "anna")
+        await archive.retention.hold_recording(archive.scope, id_, "too late", Author("anna"))
     assert await count(archive, "legal_holds") == 0
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from callctl.core.author import Author
 from callctl.core.calls.record import Disposition
 from callctl.core.errors import CallctlError
 from callctl.core.routing.plan import Direction
@@ -201,9 +202,9 @@ async def test_a_callback_outside_the_scope_or_the_account_does_not_exist(site: 
     number = owed.items[0].number_id
     for scope in (nothing, elsewhere):
         with pytest.raises(CallctlError, match="not_found"):
-            await site.reports.settle_callback(scope, number, SettleCallback("n"), "me")
+            await site.reports.settle_callback(scope, number, SettleCallback("n"), Author("me"))
         with pytest.raises(CallctlError, match="not_found"):
-            await site.reports.assign_callback(scope, number, AssignCallback("201"))
+            await site.reports.assign_callback(scope, number, AssignCallback("201"), Author("me"))
     again = await site.reports.answer(everything, REPORTS["clients-missed"], CallbackQuery())
     assert again.items == owed.items
     for path in ("/callbacks/999999999/settle", "/callbacks/x/settle"):

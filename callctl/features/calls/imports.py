@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from callctl.core.author import COMMAND_LINE, Author
 from callctl.core.calls.imported import (
     FREEPBX,
     WAZO,
@@ -16,6 +17,7 @@ from callctl.core.calls.imported import (
 from callctl.core.calls.inventory import Inventory
 from callctl.core.calls.record import CallRecord
 from callctl.core.routing.plan import Direction
+from callctl.db.audit import record_change
 from callctl.db.pool import WRITE_MODE, Database
 from callctl.features.calls import store
 from callctl.features.calls.attribution import stored_number
@@ -93,6 +95,7 @@ async def save(
     account_id: int,
     calls: Sequence[Imported],
     *,
+    author: Author = COMMAND_LINE,
     dry_run: bool = False,
     told: Callable[[int], None] = lambda done: None,
 ) -> int:
@@ -118,6 +121,10 @@ async def save(
                 sums = RollupChanges(connection)
                 sums.added(await store.insert_calls(connection, list(fresh.values())))
                 await sums.apply()
+                after = {"calls": len(fresh)}
+                await record_change(
+                    connection, account_id, author, "calls.imported", "calls", None, after
+                )
         told(first + len(batch))
     return added
 

@@ -53,37 +53,34 @@ def _client_endpoints(db: Database) -> list[Endpoint]:
         return await service.list_clients(call.actor.calls, call.query, "company")
 
     async def create(call: ApiCall) -> object:
-        return await service.create_client(call.actor.account_id, call.body)
+        return await service.create_client(call.actor, call.body)
 
     async def get(call: ApiCall) -> object:
         return await service.get_client(call.actor.account_id, path_id(call.path))
 
     async def change(call: ApiCall) -> object:
-        return await service.change_client(call.actor.account_id, path_id(call.path), call.body)
+        return await service.change_client(call.actor, path_id(call.path), call.body)
 
     async def delete(call: ApiCall) -> object:
-        await service.delete_client(call.actor.account_id, path_id(call.path))
+        await service.delete_client(call.actor, path_id(call.path))
         return Empty()
 
     async def convert(call: ApiCall) -> object:
-        account_id, id_ = call.actor.account_id, path_id(call.path)
-        return await service.convert_client(account_id, id_, call.body.kind)
+        return await service.convert_client(call.actor, path_id(call.path), call.body.kind)
 
     async def copy(call: ApiCall) -> object:
-        account_id, id_ = call.actor.account_id, path_id(call.path)
-        return await service.copy_client(account_id, id_, call.body.name)
+        return await service.copy_client(call.actor, path_id(call.path), call.body.name)
 
     async def merge(call: ApiCall) -> object:
-        account_id, winner = call.actor.account_id, path_id(call.path)
-        return await merge_clients(db, account_id, winner, call.body.loser)
+        return await merge_clients(db, call.actor, path_id(call.path), call.body.loser)
 
     async def link(call: ApiCall) -> object:
         person, company = path_id(call.path), path_id(call.path, "company")
-        return await service.link(call.actor.account_id, person, company)
+        return await service.link(call.actor, person, company)
 
     async def unlink(call: ApiCall) -> object:
         person, company = path_id(call.path), path_id(call.path, "company")
-        await service.unlink(call.actor.account_id, person, company)
+        await service.unlink(call.actor, person, company)
         return Empty()
 
     tag, one_company = "clients", f"{_ONE}/companies/{{company}}"
@@ -138,19 +135,19 @@ def _type_endpoints(types: ClientTypes) -> list[Endpoint]:
         return await types.list_types(call.actor.account_id)
 
     async def create(call: ApiCall) -> object:
-        return await types.create_type(call.actor.account_id, call.body.name)
+        return await types.create_type(call.actor, call.body.name)
 
     async def change(call: ApiCall) -> object:
-        return await types.change_type(call.actor.account_id, path_id(call.path), call.body)
+        return await types.change_type(call.actor, path_id(call.path), call.body)
 
     async def order(call: ApiCall) -> object:
-        return await types.order_types(call.actor.account_id, call.body.ids)
+        return await types.order_types(call.actor, call.body.ids)
 
     async def get_settings(call: ApiCall) -> object:
         return await types.get_settings(call.actor.account_id)
 
     async def save_settings(call: ApiCall) -> object:
-        return await types.save_settings(call.actor.account_id, call.body)
+        return await types.save_settings(call.actor, call.body)
 
     tag, path, settings = "client types", "/api/v1/client-types", "/api/v1/client-settings"
     return [
@@ -181,26 +178,24 @@ def _group_endpoints(groups: ClientGroups) -> list[Endpoint]:
         return await groups.list_groups(call.actor.account_id, call.query)
 
     async def create(call: ApiCall) -> object:
-        return await groups.create_group(call.actor.account_id, call.body.name)
+        return await groups.create_group(call.actor, call.body.name)
 
     async def get(call: ApiCall) -> object:
         return await groups.get_group(call.actor.account_id, path_id(call.path))
 
     async def rename(call: ApiCall) -> object:
-        account_id, id_ = call.actor.account_id, path_id(call.path)
-        return await groups.rename_group(account_id, id_, call.body.name)
+        return await groups.rename_group(call.actor, path_id(call.path), call.body.name)
 
     async def delete(call: ApiCall) -> object:
-        await groups.delete_group(call.actor.account_id, path_id(call.path))
+        await groups.delete_group(call.actor, path_id(call.path))
         return Empty()
 
     async def add(call: ApiCall) -> object:
-        account_id, id_ = call.actor.account_id, path_id(call.path)
-        return await groups.add_members(account_id, id_, call.body.clients)
+        return await groups.add_members(call.actor, path_id(call.path), call.body.clients)
 
     async def remove(call: ApiCall) -> object:
         id_, client = path_id(call.path), path_id(call.path, "client")
-        await groups.remove_member(call.actor.account_id, id_, client)
+        await groups.remove_member(call.actor, id_, client)
         return Empty()
 
     tag, path, one = "client groups", "/api/v1/client-groups", "/api/v1/client-groups/{id}"

@@ -1,15 +1,19 @@
 """Client groups and who is in them (R003-46)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import asyncpg
 
 from callctl.core.errors import CallctlError
+from callctl.db.audit import Values
 from callctl.db.pool import Database
 from callctl.features.clients.draft import clean_name
 from callctl.features.clients.model import ClientGroupView, GroupFilters
+from callctl.features.clients.record import record
 from callctl.features.clients.service import not_found
-from callctl.http.endpoint import Page
+from callctl.http.endpoint import Actor, Page
 
 GROUPS = """
 select g.id, g.name,
@@ -20,19 +24,22 @@ where g.account_id = $1 and ($2::bigint is null or g.id = $2)
 order by g.id limit $4
 """
 GROUP_INSERT = "insert into client_groups (account_id, name) values ($1, $2) returning id"
-GROUP_RENAME = """
-update client_groups set name = $3 where account_id = $1 and id = $2 returning id
-"""
-GROUP_DELETE = "delete from client_groups where account_id = $1 and id = $2 returning id"
-GROUP_LOCK = "select id from client_groups where account_id = $1 and id = $2 for key share"
+GROUP_RENAME = "update client_groups set name = $3 where account_id = $1 and id = $2"
+GROUP_DELETE = "delete from client_groups where account_id = $1 and id = $2"
+# One that is renamed or deleted waits for its members to be written, and they for it.
+GROUP_SHARE = "select name from client_groups where account_id = $1 and id = $2 for key share"
+GROUP_LOCK = "select name from client_groups where account_id = $1 and id = $2 for update"
 MEMBERS_FOUND = """
 select id from clients where account_id = $1 and id = any($2::bigint[]) order by id for key share
 """
 MEMBERS_ADD = """
 insert into client_group_members (group_id, client_id)
 select $1, id from unnest($2::bigint[]) id order by id on conflict do nothing
+returning client_id
 """
-MEMBER_REMOVE = "delete from client_group_members where group_id = $1 and client_id = $2"
+MEMBER_REMOVE = """
+delete from client_group_members where group_id = $1 and client_id = $2 returning true
+"""
 
 
 class ClientGroups:
@@ -51,47 +58,66 @@ class ClientGroups:
         """Raises CallctlError("not_found")."""
         return await _get(self._db, account_id, id_)
 
-    async def create_group(self, account_id: int, name: str) -> ClientGroupView:
+    async def create_group(self, actor: Actor, name: str) -> ClientGroupView:
         """Raises CallctlError: `invalid_field`, `already_exists`."""
-        return await self._write(GROUP_INSERT, account_id, name)
-
-    async def rename_group(self, account_id: int, id_: int, name: str) -> ClientGroupView:
-        """Raises CallctlError: `not_found`, `invalid_field`, `already_exists`."""
-        return await self._write(GROUP_RENAME, account_id, name, id_)
-
-    async def delete_group(self, account_id: int, id_: int) -> None:
-        """Its members stay clients. Raises CallctlError("not_found")."""
-        if await self._db.fetchval(GROUP_DELETE, account_id, id_) is None:
-            raise _no_group(id_)
-
-    async def add_members(self, account_id: int, id_: int, clients: list[int]) -> ClientGroupView:
-        """All of them, or none. Raises CallctlError("not_found"), also for one of the clients."""
+        name = _clean(name)
         async with self._db.transaction() as connection:
-            await _lock(connection, account_id, id_)
+            with _taken(name):
+                id_ = await connection.fetchval(GROUP_INSERT, actor.account_id, name)
+            await _record(connection, actor, "created", id_, None, {"name": name})
+            return await _get(connection, actor.account_id, id_)
+
+    async def rename_group(self, actor: Actor, id_: int, name: str) -> ClientGroupView:
+        """Raises CallctlError: `not_found`, `invalid_field`, `already_exists`."""
+        name = _clean(name)
+        async with self._db.transaction() as connection:
+            before = await _lock(connection, GROUP_LOCK, actor.account_id, id_)
+            with _taken(name):
+                await connection.execute(GROUP_RENAME, actor.account_id, id_, name)
+            await _record(connection, actor, "changed", id_, before, {"name": name})
+            return await _get(connection, actor.account_id, id_)
+
+    async def delete_group(self, actor: Actor, id_: int) -> None:
+        """Its members stay clients. Raises CallctlError("not_found")."""
+        async with self._db.transaction() as connection:
+            before = await _lock(connection, GROUP_LOCK, actor.account_id, id_)
+            await connection.execute(GROUP_DELETE, actor.account_id, id_)
+            await _record(connection, actor, "deleted", id_, before, None)
+
+    async def add_members(self, actor: Actor, id_: int, clients: list[int]) -> ClientGroupView:
+        """All of them, or none. Raises CallctlError("not_found"), also for one of the clients."""
+        account_id = actor.account_id
+        async with self._db.transaction() as connection:
+            await _lock(connection, GROUP_SHARE, account_id, id_)
             rows = await connection.fetch(MEMBERS_FOUND, account_id, clients)
             found = {row["id"] for row in rows}
             for client in clients:
                 if client not in found:
                     raise await not_found(connection, account_id, client)
-            await connection.execute(MEMBERS_ADD, id_, sorted(found))
+            added = [row[0] for row in await connection.fetch(MEMBERS_ADD, id_, sorted(found))]
+            if added:
+                await _record(connection, actor, "joined", id_, None, {"clients": added})
             return await _get(connection, account_id, id_)
 
-    async def remove_member(self, account_id: int, id_: int, client: int) -> None:
+    async def remove_member(self, actor: Actor, id_: int, client: int) -> None:
         """One that is not in it is fine. Raises CallctlError("not_found") for the group."""
         async with self._db.transaction() as connection:
-            await _lock(connection, account_id, id_)
-            await connection.execute(MEMBER_REMOVE, id_, client)
+            await _lock(connection, GROUP_SHARE, actor.account_id, id_)
+            if await connection.fetchval(MEMBER_REMOVE, id_, client):
+                await _record(connection, actor, "left", id_, {"clients": [client]}, None)
 
-    async def _write(self, sql: str, account_id: int, name: str, *ids: int) -> ClientGroupView:
-        # `;` parts the groups of a CSV cell.
-        name = clean_name(name, "body.name", ";")
-        try:
-            id_ = await self._db.fetchval(sql, account_id, *ids, name)
-        except asyncpg.UniqueViolationError:
-            raise CallctlError("already_exists", f"there is a group {name}", "body.name") from None
-        if id_ is None:
-            raise _no_group(ids[0])
-        return await _get(self._db, account_id, id_)
+
+def _clean(name: str) -> str:
+    # `;` parts the groups of a CSV cell.
+    return clean_name(name, "body.name", ";")
+
+
+@contextmanager
+def _taken(name: str) -> Iterator[None]:
+    try:
+        yield
+    except asyncpg.UniqueViolationError:
+        raise CallctlError("already_exists", f"there is a group {name}", "body.name") from None
 
 
 async def _get(connection: Any, account_id: int, id_: int) -> ClientGroupView:
@@ -101,9 +127,18 @@ async def _get(connection: Any, account_id: int, id_: int) -> ClientGroupView:
     return ClientGroupView(*rows[0])
 
 
-async def _lock(connection: Any, account_id: int, id_: int) -> None:
-    if await connection.fetchval(GROUP_LOCK, account_id, id_) is None:
+async def _lock(connection: Any, sql: str, account_id: int, id_: int) -> dict[str, str]:
+    row = await connection.fetchrow(sql, account_id, id_)
+    if row is None:
         raise _no_group(id_)
+    return dict(row)
+
+
+async def _record(
+    connection: Any, actor: Actor, verb: str, id_: int, before: Values | None, after: Values | None
+) -> None:
+    action, subject = f"client_group.{verb}", f"client_group:{id_}"
+    await record(connection, actor, action, subject, before, after)
 
 
 def _no_group(id_: int) -> CallctlError:

@@ -8,7 +8,9 @@ from callctl.db.pool import Database
 from callctl.features.clients import store
 from callctl.features.clients.keys import search_text
 from callctl.features.clients.model import MAX_NUMBERS, ClientView
+from callctl.features.clients.record import record_client, values_of
 from callctl.features.clients.service import lock_clients
+from callctl.http.endpoint import Actor
 
 # The winner's word counts; where it has none, the loser's.
 TAKE_FIELDS = """
@@ -47,7 +49,7 @@ REMOVE = "delete from clients where id = $1"
 SET_SEARCH = "update clients set search = $2 where id = $1"
 
 
-async def merge_clients(db: Database, account_id: int, winner: int, loser: int) -> ClientView:
+async def merge_clients(db: Database, actor: Actor, winner: int, loser: int) -> ClientView:
     """The winner with the loser's numbers, groups, companies, contacts and notes.
 
     The history needs nothing: it goes by numbers. Raises CallctlError: `not_found`,
@@ -56,10 +58,12 @@ async def merge_clients(db: Database, account_id: int, winner: int, loser: int) 
     """
     if winner == loser:
         raise CallctlError("invalid_field", "a client cannot go into itself", "body.loser")
+    account_id = actor.account_id
     async with db.transaction() as connection:
         locked = await lock_clients(connection, account_id, winner, loser)
         if locked[winner]["kind"] != locked[loser]["kind"]:
             raise CallctlError("conflict", "one is a person, one a company: convert one first")
+        old = {id_: await _values(connection, account_id, id_) for id_ in (winner, loser)}
         for statement in (
             TAKE_FIELDS,
             TAKE_NUMBERS,
@@ -71,7 +75,17 @@ async def merge_clients(db: Database, account_id: int, winner: int, loser: int) 
             await connection.execute(statement, winner, loser)
         await connection.execute(REMEMBER, winner, loser, account_id)
         await connection.execute(REMOVE, loser)
-        return await _with_new_keys(connection, account_id, winner)
+        client = await _with_new_keys(connection, account_id, winner)
+        merged, into = values_of(client) | {"loser": loser}, {"merged_into": winner}
+        await record_client(connection, actor, "merged", winner, old[winner], merged)
+        await record_client(connection, actor, "deleted", loser, old[loser], into)
+        return client
+
+
+async def _values(connection: Any, account_id: int, id_: int) -> dict[str, Any]:
+    client = await store.get_client(connection, account_id, id_)
+    assert client is not None, "it is locked"
+    return values_of(client)
 
 
 async def _with_new_keys(connection: Any, account_id: int, id_: int) -> ClientView:

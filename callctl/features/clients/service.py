@@ -6,6 +6,7 @@ from msgspec import UNSET
 
 from callctl.core.errors import CallctlError
 from callctl.core.scope import CallScope
+from callctl.db.audit import Values
 from callctl.db.pool import Database
 from callctl.features.clients import store
 from callctl.features.clients.cursor import ListCursor, read_cursor, write_cursor
@@ -26,8 +27,9 @@ from callctl.features.clients.model import (
     NewClient,
     NumberInput,
 )
+from callctl.features.clients.record import record_client, values_of
 from callctl.features.clients.saving import check_owner, find_type, insert_client, update_client
-from callctl.http.endpoint import Page
+from callctl.http.endpoint import Actor, Page
 
 LOCK_CLIENTS = """
 select id, kind, type_id from clients where account_id = $1 and id = any($2::bigint[])
@@ -36,8 +38,9 @@ order by id for update
 DELETE_CLIENT = "delete from clients where account_id = $1 and id = $2"
 LINK = """
 insert into client_companies (person_id, company_id) values ($1, $2) on conflict do nothing
+returning true
 """
-UNLINK = "delete from client_companies where person_id = $1 and company_id = $2"
+UNLINK = "delete from client_companies where person_id = $1 and company_id = $2 returning true"
 COUNT_LINKS = """
 select count(*) from client_companies where person_id = $1 or company_id = $1
 """
@@ -101,18 +104,20 @@ class ClientService:
         """Raises CallctlError("not_found"); its detail says what the client was merged into."""
         return await self._get(self._db, account_id, id_)
 
-    async def create_client(self, account_id: int, new: NewClient) -> ClientView:
+    async def create_client(self, actor: Actor, new: NewClient) -> ClientView:
         """Raises CallctlError: `invalid_field`, `conflict` for a number of another client."""
+        account_id = actor.account_id
         async with self._db.transaction() as connection:
             country = await connection.fetchval(store.ACCOUNT_COUNTRY, account_id)
             type_id = await find_type(connection, account_id, new.type, "body.type")
             await check_owner(connection, account_id, new.owner_id, "body.owner_id")
             draft = build_draft(new, type_id, country)
             id_ = await insert_client(connection, account_id, draft, country)
-            return await self._get(connection, account_id, id_)
+            return await self._told(connection, actor, "created", id_)
 
-    async def change_client(self, account_id: int, id_: int, change: ClientChange) -> ClientView:
+    async def change_client(self, actor: Actor, id_: int, change: ClientChange) -> ClientView:
         """Raises CallctlError: `not_found`, `invalid_field`, `conflict`."""
+        account_id = actor.account_id
         async with self._db.transaction() as connection:
             locked = (await lock_clients(connection, account_id, id_))[id_]
             old = await self._get(connection, account_id, id_)
@@ -126,18 +131,21 @@ class ClientService:
             new = _changed(old, change)
             draft = build_draft(new, type_id, country)
             await update_client(connection, account_id, id_, draft, country)
-            return await self._get(connection, account_id, id_)
+            return await self._told(connection, actor, "changed", id_, values_of(old))
 
-    async def delete_client(self, account_id: int, id_: int) -> None:
+    async def delete_client(self, actor: Actor, id_: int) -> None:
         """Its numbers are nobody's then. Raises CallctlError("not_found")."""
+        account_id = actor.account_id
         async with self._db.transaction() as connection:
             await lock_clients(connection, account_id, id_)
+            old = values_of(await self._get(connection, account_id, id_))
             await connection.execute(DELETE_CLIENT, account_id, id_)
+            await record_client(connection, actor, "deleted", id_, old, None)
 
-    async def convert_client(self, account_id: int, id_: int, kind: str) -> ClientView:
+    async def convert_client(self, actor: Actor, id_: int, kind: str) -> ClientView:
         """Raises CallctlError: `not_found`; `conflict` while it is linked as what it was."""
         async with self._db.transaction() as connection:
-            locked = (await lock_clients(connection, account_id, id_))[id_]
+            locked = (await lock_clients(connection, actor.account_id, id_))[id_]
             if locked["kind"] != kind:
                 links = await connection.fetchval(COUNT_LINKS, id_)
                 if links:
@@ -148,10 +156,13 @@ class ClientService:
                 await connection.execute(
                     "update clients set kind = $2, changed_at = now() where id = $1", id_, kind
                 )
-            return await self._get(connection, account_id, id_)
+            before, after = {"kind": locked["kind"]}, {"kind": kind}
+            await record_client(connection, actor, "converted", id_, before, after)
+            return await self._get(connection, actor.account_id, id_)
 
-    async def copy_client(self, account_id: int, id_: int, name: str | None) -> ClientView:
+    async def copy_client(self, actor: Actor, id_: int, name: str | None) -> ClientView:
         """A new one with all but its numbers. Raises CallctlError: `not_found`, `invalid_field`."""
+        account_id = actor.account_id
         async with self._db.transaction() as connection:
             locked = (await lock_clients(connection, account_id, id_))[id_]
             old = await self._get(connection, account_id, id_)
@@ -161,24 +172,42 @@ class ClientService:
             copy = await insert_client(connection, account_id, draft, country)
             await connection.execute(COPY_LINKS, id_, copy)
             await connection.execute(COPY_MEMBERSHIPS, id_, copy)
-            return await self._get(connection, account_id, copy)
+            return await self._told(connection, actor, "copied", copy, copy_of=id_)
 
-    async def link(self, account_id: int, person: int, company: int) -> ClientView:
+    async def link(self, actor: Actor, person: int, company: int) -> ClientView:
         """Put a person with a company. Raises CallctlError: `not_found`; `conflict` for two of a
         kind: companies are never in one another, so that there are no circles."""
         async with self._db.transaction() as connection:
-            locked = await lock_clients(connection, account_id, person, company)
+            locked = await lock_clients(connection, actor.account_id, person, company)
             kinds = (locked[person]["kind"], locked[company]["kind"])
             if kinds != ("person", "company"):
                 raise CallctlError("conflict", f"a person is put with a company, not {kinds}")
-            await connection.execute(LINK, person, company)
-            return await self._get(connection, account_id, person)
+            if await connection.fetchval(LINK, person, company):
+                after = {"company": company}
+                await record_client(connection, actor, "linked", person, None, after)
+            return await self._get(connection, actor.account_id, person)
 
-    async def unlink(self, account_id: int, person: int, company: int) -> None:
+    async def unlink(self, actor: Actor, person: int, company: int) -> None:
         """Doing so twice is fine. Raises CallctlError("not_found")."""
         async with self._db.transaction() as connection:
-            await lock_clients(connection, account_id, person, company)
-            await connection.execute(UNLINK, person, company)
+            await lock_clients(connection, actor.account_id, person, company)
+            if await connection.fetchval(UNLINK, person, company):
+                before = {"company": company}
+                await record_client(connection, actor, "unlinked", person, before, None)
+
+    async def _told(
+        self,
+        connection: Any,
+        actor: Actor,
+        verb: str,
+        id_: int,
+        before: Values | None = None,
+        **more: int,
+    ) -> ClientView:
+        """The client as it is now, which goes into the audit log."""
+        client = await self._get(connection, actor.account_id, id_)
+        await record_client(connection, actor, verb, id_, before, values_of(client) | more)
+        return client
 
     async def _get(self, connection: Any, account_id: int, id_: int) -> ClientView:
         found = await store.get_client(connection, account_id, id_)

@@ -25,8 +25,10 @@ from callctl.features.clients.cells import (
 from callctl.features.clients.draft import Draft, clean_line, clean_name
 from callctl.features.clients.keys import search_text, sort_key
 from callctl.features.clients.model import ImportOptions, ImportReport, LineError
+from callctl.features.clients.record import record
 from callctl.features.clients.saving import NUMBER_OWNERS
 from callctl.features.clients.service import build_draft
+from callctl.http.endpoint import Actor
 
 EXPORT_ROWS = 500
 BATCH_ROWS = 500
@@ -107,13 +109,14 @@ async def export_clients(db: Database, account_id: int) -> AsyncIterator[bytes]:
 
 
 async def import_clients(
-    db: Database, account_id: int, file: BinaryIO, options: ImportOptions
+    db: Database, actor: Actor, file: BinaryIO, options: ImportOptions
 ) -> ImportReport:
     """All of the file, or, if anything is wrong, nothing (but for `partial`).
 
     Raises CallctlError: `invalid_import`; `body_too_large` for more than 100,000 rows; `conflict`
     when somebody else takes one of the numbers meanwhile.
     """
+    account_id = actor.account_id
     country = await db.fetchval(store.ACCOUNT_COUNTRY, account_id)
     rows = read_rows(file, whole=options.update)
     try:
@@ -127,6 +130,8 @@ async def import_clients(
             await run.link_numbers()
             if options.dry_run or (run.failed and not options.partial):
                 raise _RolledBack
+            after = {"created": run.created, "updated": run.updated, "failed": run.failed}
+            await record(connection, actor, "client.imported", "clients", None, after)
     except _RolledBack:
         if not options.dry_run:
             raise invalid_import(*run.errors, failed=run.failed) from None

@@ -45,7 +45,7 @@ def transfer_endpoints(db: Database) -> list[Endpoint]:
         with tempfile.TemporaryFile() as file:
             await _save_body(call.raw, file)
             file.seek(0)
-            return await import_clients(db, call.actor.account_id, file, call.query)
+            return await import_clients(db, call.actor, file, call.query)
 
     return [
         Endpoint(

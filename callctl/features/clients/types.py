@@ -3,19 +3,23 @@
 from typing import Any
 
 import asyncpg
-from msgspec import UNSET
+from msgspec import UNSET, to_builtins
 
 from callctl.core.errors import CallctlError
-from callctl.db.pool import Database
+from callctl.db.pool import Database, Reads
 from callctl.features.clients.draft import clean_name
 from callctl.features.clients.model import ClientSettings, TypeChange, TypeView
-from callctl.http.endpoint import Page
+from callctl.features.clients.record import record
+from callctl.http.endpoint import Actor, Page
 
 MAX_TYPES = 200
 
 LOCK_ACCOUNT = "select id from accounts where id = $1 for no key update"
 TYPES = """
 select id, name, retired from client_types where account_id = $1 order by position, id
+"""
+TYPE_LOCK = """
+select id, name, retired from client_types where account_id = $1 and id = $2 for no key update
 """
 TYPE_INSERT = """
 insert into client_types (account_id, name, position)
@@ -51,41 +55,65 @@ class ClientTypes:
         """All of them in their order; there is one page only."""
         return Page(_views(await self._db.fetch(TYPES, account_id)), None)
 
-    async def create_type(self, account_id: int, name: str) -> TypeView:
+    async def create_type(self, actor: Actor, name: str) -> TypeView:
         """At the list's end. Raises CallctlError: `invalid_field`, `already_exists`, `conflict`."""
-        name = clean_name(name, "body.name")
+        account_id, name = actor.account_id, clean_name(name, "body.name")
         async with self._db.transaction() as connection:
             await connection.execute(LOCK_ACCOUNT, account_id)
             if len(await connection.fetch(TYPES, account_id)) >= MAX_TYPES:
                 raise CallctlError("conflict", f"there are {MAX_TYPES} client types already")
-            return await _write(connection, name, TYPE_INSERT, account_id, name)
+            made = await _write(connection, name, TYPE_INSERT, account_id, name)
+            await _record(connection, actor, "created", None, made)
+            return made
 
-    async def change_type(self, account_id: int, id_: int, change: TypeChange) -> TypeView:
+    async def change_type(self, actor: Actor, id_: int, change: TypeChange) -> TypeView:
         """Raises CallctlError: `not_found`, `invalid_field`, `already_exists`."""
         name = None if change.name is UNSET else clean_name(change.name, "body.name")
         retired = None if change.retired is UNSET else change.retired
         async with self._db.transaction() as connection:
-            return await _write(connection, name, TYPE_UPDATE, account_id, id_, name, retired)
+            row = await connection.fetchrow(TYPE_LOCK, actor.account_id, id_)
+            if row is None:
+                raise CallctlError("not_found", "there is no such client type")
+            after = await _write(
+                connection, name, TYPE_UPDATE, actor.account_id, id_, name, retired
+            )
+            await _record(connection, actor, "changed", TypeView(*row), after)
+            return after
 
-    async def order_types(self, account_id: int, ids: list[int]) -> Page[TypeView]:
+    async def order_types(self, actor: Actor, ids: list[int]) -> Page[TypeView]:
         """Raises CallctlError("conflict") unless `ids` are all types, once each."""
+        account_id = actor.account_id
         async with self._db.transaction() as connection:
             await connection.execute(LOCK_ACCOUNT, account_id)
-            there = {row["id"] for row in await connection.fetch(TYPES, account_id)}
-            if len(ids) != len(there) or set(ids) != there:
+            there = [row["id"] for row in await connection.fetch(TYPES, account_id)]
+            if sorted(ids) != sorted(there):
                 raise CallctlError("conflict", "name every type once", "body.ids", sorted(there))
             await connection.execute(TYPES_ORDER, account_id, ids)
+            before, after = {"ids": there}, {"ids": ids}
+            await record(connection, actor, "client_type.ordered", "client_types", before, after)
             return Page(_views(await connection.fetch(TYPES, account_id)), None)
 
     async def get_settings(self, account_id: int) -> ClientSettings:
-        row = await self._db.fetchrow(SETTINGS, account_id)
-        return ClientSettings(row[0], row[1]) if row else ClientSettings()
+        return await _settings(self._db, account_id)
 
-    async def save_settings(self, account_id: int, settings: ClientSettings) -> ClientSettings:
+    async def save_settings(self, actor: Actor, settings: ClientSettings) -> ClientSettings:
         """In force with the next call that is stored."""
-        directions = sorted(set(settings.register_directions))
-        await self._db.execute(SETTINGS_UPSERT, account_id, settings.register, directions)
-        return await self.get_settings(account_id)
+        account_id, directions = actor.account_id, sorted(set(settings.register_directions))
+        async with self._db.transaction() as connection:
+            await connection.execute(LOCK_ACCOUNT, account_id)
+            before = await _settings(connection, account_id)
+            await connection.execute(SETTINGS_UPSERT, account_id, settings.register, directions)
+            after = await _settings(connection, account_id)
+            await record(
+                connection, actor, "client_settings.changed", "client_settings",
+                to_builtins(before), to_builtins(after),
+            )  # fmt: skip
+            return after
+
+
+async def _settings(db: Reads, account_id: int) -> ClientSettings:
+    row = await db.fetchrow(SETTINGS, account_id)
+    return ClientSettings(row[0], row[1]) if row else ClientSettings()
 
 
 async def _write(connection: Any, name: str | None, sql: str, *args: Any) -> TypeView:
@@ -93,9 +121,16 @@ async def _write(connection: Any, name: str | None, sql: str, *args: Any) -> Typ
         row = await connection.fetchrow(sql, *args)
     except asyncpg.UniqueViolationError:
         raise CallctlError("already_exists", f"there is a type {name}", "body.name") from None
-    if row is None:
-        raise CallctlError("not_found", "there is no such client type")
     return TypeView(*row)
+
+
+async def _record(
+    connection: Any, actor: Actor, verb: str, before: TypeView | None, after: TypeView
+) -> None:
+    old, new = (
+        {"name": view.name, "retired": view.retired} if view else None for view in (before, after)
+    )
+    await record(connection, actor, f"client_type.{verb}", f"client_type:{after.id}", old, new)
 
 
 def _views(rows: list[Any]) -> list[TypeView]:

@@ -11,6 +11,7 @@ import msgspec
 
 from callctl.core.errors import CallctlError
 from callctl.core.tables import TableSource
+from callctl.db.audit import Values, record_change
 from callctl.db.pool import Database
 from callctl.features.exports import store
 from callctl.features.exports.model import (
@@ -96,6 +97,7 @@ class ExportService:
                 new.filters,
                 actor.name,
             )
+            await _record(connection, actor, "created", row["id"], _asked(new))
         self._wake()
         return ExportView(**dict(row))
 
@@ -114,11 +116,13 @@ class ExportService:
 
     async def cancel(self, actor: Actor, id_: int) -> ExportView:
         """Raises CallctlError: `not_found`; `conflict` when it is over already."""
-        row = await self._db.fetchrow(store.CANCEL, *_visible(actor), id_)
-        if row is None:
-            state = (await self.get(actor, id_)).state
-            raise CallctlError("conflict", f"the export is {state}")
-        return ExportView(**dict(row))
+        async with self._db.transaction() as connection:
+            row = await connection.fetchrow(store.CANCEL, *_visible(actor), id_)
+            if row is not None:
+                await _record(connection, actor, "cancelled", id_, None)
+                return ExportView(**dict(row))
+        state = (await self.get(actor, id_)).state
+        raise CallctlError("conflict", f"the export is {state}")
 
     async def find_file(self, actor: Actor, id_: int) -> ExportFile:
         """Raises CallctlError: `not_found`; `conflict` when there is no file (yet, or any more)."""
@@ -155,6 +159,23 @@ class ExportService:
                 )
             digest.update(chunk)
         return await self.verify(actor, digest.hexdigest())
+
+
+def _asked(new: NewExport) -> dict[str, Any]:
+    """Who exported what is evidence. Of selected rows it is how many: the export names them."""
+    return {
+        "source": new.source,
+        "mode": new.mode,
+        "format": new.format,
+        "filters": new.filters,
+        "keys": len(new.keys),
+    }
+
+
+async def _record(connection: Any, actor: Actor, verb: str, id_: int, after: Values | None) -> None:
+    await record_change(
+        connection, actor.account_id, actor.author, f"export.{verb}", f"export:{id_}", None, after
+    )
 
 
 def check_request(table: TableSource, new: NewExport) -> None:

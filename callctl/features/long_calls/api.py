@@ -17,7 +17,7 @@ def endpoints(service: LongCallService) -> list[Endpoint]:
         return await service.get_settings(call.actor.account_id)
 
     async def put(call: ApiCall) -> object:
-        return await service.save_settings(call.actor.account_id, call.body, call.actor.name)
+        return await service.save_settings(call.actor.account_id, call.body, call.actor.author)
 
     return [
         Endpoint(

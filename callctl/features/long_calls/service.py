@@ -11,6 +11,7 @@ from typing import Any
 
 import asyncpg
 
+from callctl.core.author import Author
 from callctl.core.calls.record import StoredRecord
 from callctl.core.calls.render import involved_extensions, talk_seconds
 from callctl.core.calls.too_long import Talk, Threshold, find_threshold
@@ -85,10 +86,10 @@ class LongCallService:
         return await self._store.get(account_id)
 
     async def save_settings(
-        self, account_id: int, settings: TooLongSettings, actor: str
+        self, account_id: int, settings: TooLongSettings, author: Author
     ) -> TooLongSettings:
         """In force at once, for calls that go on, too."""
-        await self._store.save(account_id, settings, actor)
+        await self._store.save(account_id, settings, author)
         await self.load()
         return settings
 

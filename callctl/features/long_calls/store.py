@@ -5,11 +5,14 @@ from typing import Any
 
 import msgspec
 
-from callctl.db.pool import Database
+from callctl.core.author import Author
+from callctl.db.audit import record_change
+from callctl.db.pool import Database, Reads
 from callctl.features.long_calls.model import TooLongSettings
 
 ALL = "select account_id, body from too_long_settings"
 ONE = "select body from too_long_settings where account_id = $1"
+LOCK_ACCOUNT = "select id from accounts where id = $1 for no key update"
 SAVE = """
 insert into too_long_settings (account_id, body, changed_by) values ($1, $2, $3)
 on conflict (account_id) do update
@@ -51,11 +54,22 @@ class LongCallStore:
         return found
 
     async def get(self, account_id: int) -> TooLongSettings:
-        body = await self._db.fetchval(ONE, account_id)
-        return TooLongSettings() if body is None else msgspec.convert(body, TooLongSettings)
+        return await _get(self._db, account_id)
 
-    async def save(self, account_id: int, settings: TooLongSettings, actor: str) -> None:
-        await self._db.execute(SAVE, account_id, msgspec.to_builtins(settings), actor)
+    async def save(self, account_id: int, settings: TooLongSettings, author: Author) -> None:
+        after = msgspec.to_builtins(settings)
+        async with self._db.transaction() as connection:
+            await connection.execute(LOCK_ACCOUNT, account_id)
+            before = msgspec.to_builtins(await _get(connection, account_id))
+            await connection.execute(SAVE, account_id, after, author.name)
+            await record_change(
+                connection, account_id, author, "too_long.changed", "too_long", before, after
+            )
+
+
+async def _get(db: Reads, account_id: int) -> TooLongSettings:
+    body = await db.fetchval(ONE, account_id)
+    return TooLongSettings() if body is None else msgspec.convert(body, TooLongSettings)
 
 
 async def get_raised(

@@ -15,7 +15,7 @@ def endpoints(service: NoticeService) -> list[Endpoint]:
 
     async def acknowledge(call: ApiCall) -> object:
         actor = call.actor
-        return await service.acknowledge(actor.calls, path_id(call.path), call.body, actor.name)
+        return await service.acknowledge(actor.calls, path_id(call.path), call.body, actor.author)
 
     return [
         Endpoint(

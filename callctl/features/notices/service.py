@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from callctl.core.author import Author
 from callctl.core.errors import CallctlError
 from callctl.core.scope import CallScope
+from callctl.db.audit import record_change
 from callctl.db.pool import Database
 from callctl.features.notices.model import Acknowledge, ReviewFilters, ReviewNotice
 from callctl.http.endpoint import Page
@@ -47,17 +49,24 @@ class NoticeService:
         return Page(items, str(items[-1].id) if len(rows) > filters.limit else None)
 
     async def acknowledge(
-        self, scope: CallScope, notice: int, body: Acknowledge, actor: str
+        self, scope: CallScope, notice: int, body: Acknowledge, author: Author
     ) -> ReviewNotice:
         """Raises CallctlError: `not_found`, `conflict` when somebody else was first."""
-        done = await self._db.execute(ACKNOWLEDGE, *_of(scope), notice, actor, body.note)
-        row = await self._db.fetchrow(NOTICE, *_of(scope), notice)
-        if row is None:
-            raise CallctlError("not_found", f"there is no notice {notice}")
-        if done == "UPDATE 0":
-            who = f"{row['acknowledged_by']} has acknowledged it already"
-            raise CallctlError("conflict", who)
-        return ReviewNotice(**dict(row))
+        async with self._db.transaction() as connection:
+            done = await connection.execute(
+                ACKNOWLEDGE, *_of(scope), notice, author.name, body.note
+            )
+            row = await connection.fetchrow(NOTICE, *_of(scope), notice)
+            if row is None:
+                raise CallctlError("not_found", f"there is no notice {notice}")
+            if done == "UPDATE 0":
+                who = f"{row['acknowledged_by']} has acknowledged it already"
+                raise CallctlError("conflict", who)
+            await record_change(
+                connection, scope.account_id, author, "notice.acknowledged", f"notice:{notice}",
+                None, {"note": body.note},
+            )  # fmt: skip
+            return ReviewNotice(**dict(row))
 
 
 def _of(scope: CallScope) -> tuple[Any, ...]:

@@ -125,7 +125,7 @@ def _settings_endpoints(library: RecordingLibrary) -> list[Endpoint]:
         return await library.get_settings(call.actor.account_id)
 
     async def put(call: ApiCall) -> object:
-        return await library.save_settings(call.actor.account_id, call.body, call.actor.name)
+        return await library.save_settings(call.actor, call.body)
 
     path, manage = "/api/v1/recording-settings", Scope.RECORDINGS_MANAGE
     return [
@@ -141,14 +141,14 @@ def _settings_endpoints(library: RecordingLibrary) -> list[Endpoint]:
 def _hold_endpoints(retention: RetentionService) -> list[Endpoint]:
     async def hold_call(call: ApiCall) -> object:
         actor, reason = call.actor, call.body.reason
-        return await retention.hold_call(actor.calls, path_id(call.path), reason, actor.name)
+        return await retention.hold_call(actor.calls, path_id(call.path), reason, actor.author)
 
     async def hold_recording(call: ApiCall) -> object:
         actor, reason = call.actor, call.body.reason
-        return await retention.hold_recording(actor.calls, path_id(call.path), reason, actor.name)
+        return await retention.hold_recording(actor.calls, path_id(call.path), reason, actor.author)
 
     async def release(call: ApiCall) -> object:
-        return await retention.release(call.actor.calls, path_id(call.path), call.actor.name)
+        return await retention.release(call.actor.calls, path_id(call.path), call.actor.author)
 
     async def holds(call: ApiCall) -> object:
         return await retention.list_holds(call.actor.calls, call.query)

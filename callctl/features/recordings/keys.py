@@ -14,8 +14,10 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from callctl.core.author import Author
 from callctl.core.errors import CallctlError
 from callctl.core.master_key import KEY_BYTES, MasterKey, parse_master_key
+from callctl.db.audit import record_change
 from callctl.db.pool import Database
 
 _NONCE = 12
@@ -112,7 +114,7 @@ class Keyring:
         return self._known[row["id"]]
 
 
-async def rewrap_keys(db: Database, old: MasterKey, new: MasterKey) -> int:
+async def rewrap_keys(db: Database, old: MasterKey, new: MasterKey, author: Author) -> int:
     """Wrap every data key under `new`, all or none; returns how many there are.
 
     A row that is under `new` already is left as it is, so that an interrupted change of keys can
@@ -124,4 +126,8 @@ async def rewrap_keys(db: Database, old: MasterKey, new: MasterKey) -> int:
             if row["master"] != new.name:
                 wrapped = wrap(new, row["account_id"], unwrap(old, row))
                 await connection.execute(REWRAP, row["id"], new.name, wrapped)
+                await record_change(
+                    connection, row["account_id"], author, "recording_key.rewrapped",
+                    f"recording_key:{row['id']}", {"master": row["master"]}, {"master": new.name},
+                )  # fmt: skip
     return len(rows)

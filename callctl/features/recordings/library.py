@@ -15,7 +15,8 @@ import msgspec
 
 from callctl.core.errors import CallctlError
 from callctl.core.scope import CallScope
-from callctl.db.pool import Database
+from callctl.db.audit import record_change
+from callctl.db.pool import Database, Reads
 from callctl.features.recordings import store
 from callctl.features.recordings.keys import Keyring
 from callctl.features.recordings.model import (
@@ -214,34 +215,44 @@ class RecordingLibrary:
             raise _not_found(id_)
 
     async def get_settings(self, account_id: int) -> RecordingSettingsView:
-        row = await self._db.fetchrow(store.GET_SETTINGS, account_id)
-        if row is None:
-            return RecordingSettingsView(None, False, 0, 0, None, None)
-        return RecordingSettingsView(**dict(row))
+        return await _settings(self._db, account_id)
 
-    async def save_settings(
-        self, account_id: int, body: RecordingSettings, changed_by: str
-    ) -> RecordingSettingsView:
+    async def save_settings(self, actor: Actor, body: RecordingSettings) -> RecordingSettingsView:
         """From the next recording on. Raises CallctlError("conflict") without a master key."""
         if body.encrypt:
-            try:
-                await self._keys.key_for_writing(account_id)
-            except CallctlError as error:
-                if error.code != "recording_key_unavailable":
-                    raise
-                raise CallctlError(
-                    "conflict", f"nothing can be encrypted: {error.message}"
-                ) from None
-        row = await self._db.fetchrow(
-            store.SAVE_SETTINGS,
-            account_id,
-            body.format,
-            body.encrypt,
-            body.recording_days,
-            body.call_days,
-            changed_by,
-        )
-        return RecordingSettingsView(**dict(row))
+            await self._check_key(actor.account_id)
+        async with self._db.transaction() as connection:
+            await connection.execute(store.LOCK_ACCOUNT, actor.account_id)
+            before = await _settings(connection, actor.account_id)
+            await connection.execute(
+                store.SAVE_SETTINGS, actor.account_id, body.format, body.encrypt,
+                body.recording_days, body.call_days, actor.name,
+            )  # fmt: skip
+            await record_change(
+                connection, actor.account_id, actor.author, "recording_settings.changed",
+                "recording_settings", _written(before), _written(body),
+            )  # fmt: skip
+            return await _settings(connection, actor.account_id)
+
+    async def _check_key(self, account_id: int) -> None:
+        try:
+            await self._keys.key_for_writing(account_id)
+        except CallctlError as error:
+            if error.code != "recording_key_unavailable":
+                raise
+            raise CallctlError("conflict", f"nothing can be encrypted: {error.message}") from None
+
+
+async def _settings(db: Reads, account_id: int) -> RecordingSettingsView:
+    row = await db.fetchrow(store.GET_SETTINGS, account_id)
+    if row is None:
+        return RecordingSettingsView(None, False, 0, 0, None, None)
+    return RecordingSettingsView(**dict(row))
+
+
+def _written(settings: RecordingSettings | RecordingSettingsView) -> dict[str, Any]:
+    """What people write of them."""
+    return {name: getattr(settings, name) for name in RecordingSettings.__struct_fields__}
 
 
 def _not_found(id_: int) -> CallctlError:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from callctl.asterisk.ami import AmiState
 from callctl.asterisk.ami_protocol import AmiError, AmiNotConnected, AmiResponse
 from callctl.core.errors import CallctlError
+from callctl.db.audit import record_change
 from callctl.db.pool import Database
 from callctl.features.recordings.model import PauseState
 from callctl.http.endpoint import Actor
@@ -99,10 +100,20 @@ class LiveRecordings:
                 "MixMonitorMute", Channel=channel.name, Direction="both", State=str(int(paused))
             )
         at = datetime.now(UTC)
-        sql = ADD_PAUSE if paused else END_PAUSE
-        await self._db.execute(sql, actor.account_id, recorded[0].linkedid, at, actor.name)
+        await self._keep(actor, recorded[0].linkedid, at, paused)
         log.info("recording_paused" if paused else "recording_resumed", uniqueid=uniqueid)
         return PauseState(paused, at, len(recorded))
+
+    async def _keep(self, actor: Actor, linkedid: str, at: datetime, paused: bool) -> None:
+        sql, verb = (ADD_PAUSE, "paused") if paused else (END_PAUSE, "resumed")
+        async with self._db.transaction() as connection:
+            done = await connection.execute(sql, actor.account_id, linkedid, at, actor.name)
+            # Paused while it is, it stays as it was.
+            if not done.endswith(" 0"):
+                await record_change(
+                    connection, actor.account_id, actor.author, f"recording.{verb}",
+                    f"live_call:{linkedid}",
+                )  # fmt: skip
 
     async def _channels_of_call(self, uniqueid: str) -> list[_Channel]:
         response = await self._do("CoreShowChannels")

@@ -10,8 +10,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+from callctl.core.author import Author
 from callctl.core.errors import CallctlError
 from callctl.core.scope import CallScope
+from callctl.db.audit import record_change
 from callctl.db.pool import Database
 from callctl.features.recordings.model import LegalHoldFilters, LegalHoldView
 from callctl.features.recordings.places import inside
@@ -125,35 +127,42 @@ class RetentionService:
             await connection.execute(CALL_WITHOUT_RECORDING, row["id"])
         RECORDINGS.labels("deleted").inc()
 
-    async def hold_call(self, scope: CallScope, call: int, reason: str, who: str) -> LegalHoldView:
+    async def hold_call(
+        self, scope: CallScope, call: int, reason: str, author: Author
+    ) -> LegalHoldView:
         """Neither the call nor its recordings are deleted. Raises CallctlError("not_found")."""
-        row = await self._db.fetchrow(HOLD_CALL, *_who(scope), call, reason, who)
-        if row is None:
-            raise CallctlError("not_found", f"there is no call {call}")
-        return LegalHoldView(**dict(row))
+        async with self._db.transaction() as connection:
+            row = await connection.fetchrow(HOLD_CALL, *_who(scope), call, reason, author.name)
+            if row is None:
+                raise CallctlError("not_found", f"there is no call {call}")
+            await _record(connection, scope, author, "created", row)
+            return LegalHoldView(**dict(row))
 
     async def hold_recording(
-        self, scope: CallScope, id_: int, reason: str, who: str
+        self, scope: CallScope, id_: int, reason: str, author: Author
     ) -> LegalHoldView:
         """Neither it nor its call is deleted.
 
         Raises CallctlError: `not_found`, `conflict` when it is deleted already.
         """
         async with self._db.transaction() as connection:
-            row = await connection.fetchrow(HOLD_RECORDING, *_who(scope), id_, reason, who)
+            row = await connection.fetchrow(HOLD_RECORDING, *_who(scope), id_, reason, author.name)
             if row is None:
                 raise CallctlError("not_found", f"there is no recording {id_}")
             # Asked after the hold is written: a round of deleting has ended before, or sees it.
             if await connection.fetchval(IS_DELETED, id_):
                 raise CallctlError("conflict", f"recording {id_} is deleted")
-        return LegalHoldView(**dict(row))
+            await _record(connection, scope, author, "created", row)
+            return LegalHoldView(**dict(row))
 
-    async def release(self, scope: CallScope, hold: int, who: str) -> LegalHoldView:
+    async def release(self, scope: CallScope, hold: int, author: Author) -> LegalHoldView:
         """Raises CallctlError("not_found"), also for one that is released."""
-        row = await self._db.fetchrow(RELEASE, *_who(scope), hold, who)
-        if row is None:
-            raise CallctlError("not_found", f"there is no hold {hold} in force")
-        return LegalHoldView(**dict(row))
+        async with self._db.transaction() as connection:
+            row = await connection.fetchrow(RELEASE, *_who(scope), hold, author.name)
+            if row is None:
+                raise CallctlError("not_found", f"there is no hold {hold} in force")
+            await _record(connection, scope, author, "released", row)
+            return LegalHoldView(**dict(row))
 
     async def list_holds(self, scope: CallScope, filters: LegalHoldFilters) -> Page[LegalHoldView]:
         """The newest first."""
@@ -180,6 +189,15 @@ def remove_file(root: Path, path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+async def _record(connection: Any, scope: CallScope, author: Author, verb: str, row: Any) -> None:
+    hold = {name: row[name] for name in ("call", "recording", "reason")}
+    before, after = (None, hold) if verb == "created" else (hold, None)
+    await record_change(
+        connection, scope.account_id, author, f"legal_hold.{verb}", f"legal_hold:{row['id']}",
+        before, after,
+    )  # fmt: skip
 
 
 def _who(scope: CallScope) -> tuple[int, list[str] | None]:

@@ -107,6 +107,7 @@ returning recording
 """  # noqa: S608 - constants of this file
 REMOVE_FAVOURITE = "delete from recording_favourites where user_id = $1 and recording = $2"
 
+LOCK_ACCOUNT = "select id from accounts where id = $1 for no key update"
 GET_SETTINGS = """
 select format, encrypt, recording_days, call_days, changed_at, changed_by
 from recording_settings where account_id = $1
@@ -119,5 +120,4 @@ on conflict (account_id) do update
 set format = excluded.format, encrypt = excluded.encrypt,
     recording_days = excluded.recording_days, call_days = excluded.call_days,
     changed_at = now(), changed_by = excluded.changed_by
-returning format, encrypt, recording_days, call_days, changed_at, changed_by
 """

@@ -45,11 +45,12 @@ def endpoints(service: ReportService) -> list[Endpoint]:
         return await service.dashboard(call.actor.calls, call.query.period)
 
     async def settle(call: ApiCall) -> object:
-        actor = call.actor
-        return await service.settle_callback(actor.calls, path_id(call.path), call.body, actor.name)
+        actor, id_ = call.actor, path_id(call.path)
+        return await service.settle_callback(actor.calls, id_, call.body, actor.author)
 
     async def assign(call: ApiCall) -> object:
-        return await service.assign_callback(call.actor.calls, path_id(call.path), call.body)
+        actor, id_ = call.actor, path_id(call.path)
+        return await service.assign_callback(actor.calls, id_, call.body, actor.author)
 
     read, write = Scope.REPORTS_READ, Scope.CALLBACKS_WRITE
     found = ("not_found",)

@@ -271,9 +271,12 @@ insert into callback_notes (account_id, number_id, settled_at, note, marked_by)
 values ($1, $2, $3, $4, $5)
 returning number_id, note, marked_by, marked_at
 """
+CALLBACK_LOCK = """
+select assigned_to from contacts where account_id = $1 and number_id = $2 and owed_calls > 0
+for no key update
+"""
 CALLBACK_ASSIGN = """
 update contacts set assigned_to = $3 where account_id = $1 and number_id = $2 and owed_calls > 0
-returning number_id
 """
 
 _BY_SCOPE = {

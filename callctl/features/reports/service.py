@@ -6,11 +6,13 @@ from typing import Any
 
 import msgspec
 
+from callctl.core.author import Author
 from callctl.core.errors import CallctlError
 from callctl.core.periods import DashboardPeriod, dashboard_days, day_start, hours_between
 from callctl.core.permissions import Scope
 from callctl.core.scope import CallScope
 from callctl.core.tables import TableSource
+from callctl.db.audit import Values, record_change
 from callctl.db.pool import Database, Reads
 from callctl.features.reports import queries, read
 from callctl.features.reports.catalogue import REPORTS, Report
@@ -85,7 +87,7 @@ class ReportService:
         )
 
     async def settle_callback(
-        self, scope: CallScope, number_id: int, body: SettleCallback, actor: str
+        self, scope: CallScope, number_id: int, body: SettleCallback, author: Author
     ) -> NoteView:
         """No callback is owed to this number any more, until it is missed again.
 
@@ -99,21 +101,26 @@ class ReportService:
             if settled is None:
                 raise _not_owed(number_id)
             row = await connection.fetchrow(
-                queries.CALLBACK_NOTE, scope.account_id, number_id, settled, body.note, actor
+                queries.CALLBACK_NOTE, scope.account_id, number_id, settled, body.note, author.name
             )
+            after = {"note": body.note}
+            await _record(connection, scope, author, "settled", number_id, None, after)
         return NoteView(**dict(row))
 
     async def assign_callback(
-        self, scope: CallScope, number_id: int, body: AssignCallback
+        self, scope: CallScope, number_id: int, body: AssignCallback, author: Author
     ) -> CallbackRow:
         """Make an extension responsible. Raises CallctlError("not_found") as `settle_callback`."""
         await self._owed(self._db, scope, number_id)
         if scope.extensions is not None and body.extension not in (None, *scope.extensions):
             raise CallctlError("not_found", "there is no such extension", "body.extension")
         async with self._db.transaction() as connection:
-            await connection.fetchval(
+            owner = await connection.fetchval(queries.CALLBACK_LOCK, scope.account_id, number_id)
+            await connection.execute(
                 queries.CALLBACK_ASSIGN, scope.account_id, number_id, body.extension
             )
+            before, after = {"extension": owner}, {"extension": body.extension}
+            await _record(connection, scope, author, "assigned", number_id, before, after)
             return await self._owed(connection, scope, number_id)
 
     async def _owed(self, db: Reads, scope: CallScope, number_id: int) -> CallbackRow:
@@ -198,6 +205,21 @@ class ReportService:
                 query = msgspec.structs.replace(query, cursor=cursor)
 
         return pages
+
+
+async def _record(
+    connection: Any,
+    scope: CallScope,
+    author: Author,
+    verb: str,
+    number_id: int,
+    before: Values | None,
+    after: Values,
+) -> None:
+    await record_change(
+        connection, scope.account_id, author, f"callback.{verb}", f"callback:{number_id}", before,
+        after,
+    )  # fmt: skip
 
 
 def _key_of(report: Report, row: Any) -> str:

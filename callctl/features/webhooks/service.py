@@ -3,6 +3,8 @@
 import secrets
 from datetime import timedelta
 
+from msgspec import structs
+
 from callctl.core.errors import CallctlError
 from callctl.core.event_kinds import EVENT_SCOPES, EventKind
 from callctl.features.webhooks.model import (
@@ -50,11 +52,11 @@ class WebhookService:
         not allowed, `conflict` for too many."""
         _check_sees_all(actor)
         self._targets.check_url(new.url)
+        new = structs.replace(new, kinds=_checked(actor, new.kinds))
         secret = new_secret()
         id_ = await self._store.insert_webhook(
-            actor.account_id, new.url, _checked(actor, new.kinds), new.active, secret, actor.name,
-            MOST_WEBHOOKS,
-        )  # fmt: skip
+            actor.account_id, actor.author, new, secret, MOST_WEBHOOKS
+        )
         return WebhookSecret(await self.get_webhook(actor, id_), secret)
 
     async def change(self, actor: Actor, webhook: int, change: WebhookChange) -> WebhookView:
@@ -62,9 +64,11 @@ class WebhookService:
         await self.get_webhook(actor, webhook)
         if change.url is not None:
             self._targets.check_url(change.url)
-        kinds = None if change.kinds is None else _checked(actor, change.kinds)
+        kinds = None
+        if change.kinds is not None:
+            kinds = [kind.value for kind in _checked(actor, change.kinds)]
         await self._store.change_webhook(
-            actor.account_id, webhook, change.url, kinds, change.active
+            actor.account_id, actor.author, webhook, change.url, kinds, change.active
         )
         return await self.get_webhook(actor, webhook)
 
@@ -72,13 +76,13 @@ class WebhookService:
         """A new secret; the former one signs, too, for a day."""
         await self.get_webhook(actor, webhook)
         secret = new_secret()
-        await self._store.rotate_secret(actor.account_id, webhook, secret, OVERLAP)
+        await self._store.rotate_secret(actor.account_id, actor.author, webhook, secret, OVERLAP)
         return WebhookSecret(await self.get_webhook(actor, webhook), secret)
 
     async def delete(self, actor: Actor, webhook: int) -> None:
         """With all that waits and the log of what was sent."""
         await self.get_webhook(actor, webhook)
-        await self._store.delete_webhook(actor.account_id, webhook)
+        await self._store.delete_webhook(actor.account_id, actor.author, webhook)
 
     async def list_deliveries(
         self, actor: Actor, webhook: int, filters: DeliveryFilters
@@ -94,7 +98,9 @@ class WebhookService:
         if (asked.delivery is not None) == period:
             raise CallctlError("invalid_field", "give a delivery or a period", "body.delivery")
         if asked.delivery is not None:
-            done = await self._store.replay_one(actor.account_id, webhook, asked.delivery)
+            done = await self._store.replay_one(
+                actor.account_id, actor.author, webhook, asked.delivery
+            )
             if not done:
                 raise CallctlError("not_found", f"no delivery {asked.delivery} that is over")
             return Replayed(done)
@@ -102,7 +108,7 @@ class WebhookService:
             raise CallctlError("invalid_field", "the period ends before it starts", "body.until")
         return Replayed(
             await self._store.replay_period(
-                actor.account_id, hook, asked.since, asked.until, MOST_REPLAYED
+                actor.account_id, actor.author, hook, asked.since, asked.until, MOST_REPLAYED
             )
         )
 
@@ -111,12 +117,12 @@ def new_secret() -> str:
     return "whsec_" + secrets.token_urlsafe(32)
 
 
-def _checked(actor: Actor, kinds: list[EventKind]) -> list[str]:
+def _checked(actor: Actor, kinds: list[EventKind]) -> list[EventKind]:
     for kind in kinds:
         if EVENT_SCOPES[kind] not in actor.scopes:
             scope = EVENT_SCOPES[kind].value
             raise CallctlError("forbidden", f"{kind.value} needs the scope {scope}", detail=scope)
-    return [kind.value for kind in dict.fromkeys(kinds)]
+    return list(dict.fromkeys(kinds))
 
 
 def _check_sees_all(actor: Actor) -> None:

@@ -7,11 +7,13 @@ from typing import Any
 
 import msgspec
 
+from callctl.core.author import Author
 from callctl.core.errors import CallctlError
+from callctl.db.audit import Values, record_change
 from callctl.db.notices import NewNotice, raise_notice
 from callctl.db.outbox import EventPosition, ReadEvent, read_end, read_events
 from callctl.db.pool import Database
-from callctl.features.webhooks.model import DeliveryFilters, DeliveryView, WebhookView
+from callctl.features.webhooks.model import DeliveryFilters, DeliveryView, NewWebhook, WebhookView
 from callctl.http.endpoint import Page
 
 READER = "webhooks"
@@ -33,6 +35,9 @@ COUNT = "select count(*) from webhooks where account_id = $1"
 INSERT = """
 insert into webhooks (account_id, url, kinds, active, secret, created_by)
 values ($1, $2, $3, $4, $5, $6) returning id
+"""
+LOCK = """
+select url, kinds, active from webhooks where account_id = $1 and id = $2 for no key update
 """
 CHANGE = """
 update webhooks set url = coalesce($3, url), kinds = coalesce($4, kinds),
@@ -188,38 +193,49 @@ class WebhookStore:
         return WebhookView(**dict(row)) if row else None
 
     async def insert_webhook(
-        self, account_id: int, url: str, kinds: list[str], active: bool, secret: str, actor: str,
-        most: int,
-    ) -> int:  # fmt: skip
+        self, account_id: int, author: Author, new: NewWebhook, secret: str, most: int
+    ) -> int:
         """Raises CallctlError("conflict") when the account has `most` already."""
+        kinds = [kind.value for kind in new.kinds]
         async with self._db.transaction() as connection:
             await connection.fetchval(LOCK_ACCOUNT, account_id)
             if await connection.fetchval(COUNT, account_id) >= most:
                 raise CallctlError("conflict", f"an account has at most {most} webhooks")
             id_: int = await connection.fetchval(
-                INSERT, account_id, url, kinds, active, secret, actor
+                INSERT, account_id, new.url, kinds, new.active, secret, author.name
             )
+            after = {"url": new.url, "kinds": kinds, "active": new.active}
+            await _record(connection, account_id, author, "created", id_, None, after)
             return id_
 
     async def change_webhook(
-        self, account_id: int, webhook: int, url: str | None, kinds: list[str] | None,
-        active: bool | None,
+        self, account_id: int, author: Author, webhook: int, url: str | None,
+        kinds: list[str] | None, active: bool | None,
     ) -> None:  # fmt: skip
+        """Raises CallctlError("not_found")."""
         async with self._db.transaction() as connection:
-            done = await connection.execute(CHANGE, account_id, webhook, url, kinds, active)
-            if active and done != "UPDATE 0":
+            before = await _lock(connection, account_id, webhook)
+            await connection.execute(CHANGE, account_id, webhook, url, kinds, active)
+            if active:
                 await connection.execute(HURRY, webhook)
+            after = await _lock(connection, account_id, webhook)
+            await _record(connection, account_id, author, "changed", webhook, before, after)
 
     async def rotate_secret(
-        self, account_id: int, webhook: int, secret: str, overlap: timedelta
-    ) -> bool:
-        """Whether there is such a webhook."""
-        done = await self._db.execute(ROTATE, account_id, webhook, secret, overlap)
-        return done != "UPDATE 0"
+        self, account_id: int, author: Author, webhook: int, secret: str, overlap: timedelta
+    ) -> None:
+        """Raises CallctlError("not_found")."""
+        async with self._db.transaction() as connection:
+            await _lock(connection, account_id, webhook)
+            await connection.execute(ROTATE, account_id, webhook, secret, overlap)
+            await _record(connection, account_id, author, "secret_rotated", webhook)
 
-    async def delete_webhook(self, account_id: int, webhook: int) -> bool:
-        """Whether there was such a webhook."""
-        return await self._db.execute(DELETE, account_id, webhook) != "DELETE 0"
+    async def delete_webhook(self, account_id: int, author: Author, webhook: int) -> None:
+        """Raises CallctlError("not_found")."""
+        async with self._db.transaction() as connection:
+            before = await _lock(connection, account_id, webhook)
+            await connection.execute(DELETE, account_id, webhook)
+            await _record(connection, account_id, author, "deleted", webhook, before)
 
     async def fan_out(self) -> int:
         """Put the next events of the outbox in line for every webhook that wants them; how many
@@ -288,14 +304,19 @@ class WebhookStore:
         items = [_delivery(row) for row in rows[: filters.limit]]
         return Page(items, str(items[-1].id) if len(rows) > filters.limit else None)
 
-    async def replay_one(self, account_id: int, webhook: int, delivery: int) -> int:
+    async def replay_one(self, account_id: int, author: Author, webhook: int, delivery: int) -> int:
         """1, or 0 when there is no such delivery that is over."""
-        done = await self._db.execute(REPLAY_ONE, account_id, webhook, delivery)
-        return int(done.rpartition(" ")[2])
+        async with self._db.transaction() as connection:
+            done = await connection.execute(REPLAY_ONE, account_id, webhook, delivery)
+            events = int(done.rpartition(" ")[2])
+            if events:
+                after = {"delivery": delivery, "events": events}
+                await _record(connection, account_id, author, "replayed", webhook, None, after)
+            return events
 
     async def replay_period(
-        self, account_id: int, hook: WebhookView, since: datetime | None, until: datetime | None,
-        most: int,
+        self, account_id: int, author: Author, hook: WebhookView, since: datetime | None,
+        until: datetime | None, most: int,
     ) -> int:  # fmt: skip
         """How many events were put in line. Raises CallctlError("conflict") above `most`."""
         async with self._db.transaction() as connection:
@@ -312,10 +333,29 @@ class WebhookStore:
                 for r in rows
             ]  # fmt: skip
             await _insert(connection, [(hook.id, event) for event in events], replayed=True)
+            after = {"since": since, "until": until, "events": len(events)}
+            await _record(connection, account_id, author, "replayed", hook.id, None, after)
             return len(events)
 
     async def delete_old(self, days: int) -> None:
         await self._db.execute(DELETE_OLD, timedelta(days=days))
+
+
+async def _lock(connection: Any, account_id: int, webhook: int) -> dict[str, Any]:
+    """What people write of it. Raises CallctlError("not_found")."""
+    row = await connection.fetchrow(LOCK, account_id, webhook)
+    if row is None:
+        raise CallctlError("not_found", f"there is no webhook {webhook}")
+    return dict(row)
+
+
+async def _record(
+    connection: Any, account_id: int, author: Author, verb: str, webhook: int,
+    before: Values | None = None, after: Values | None = None,
+) -> None:  # fmt: skip
+    await record_change(
+        connection, account_id, author, f"webhook.{verb}", f"webhook:{webhook}", before, after
+    )
 
 
 async def _insert(

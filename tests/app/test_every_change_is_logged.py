@@ -1,0 +1,310 @@
+"""Every operation that changes something writes a line of the audit log (R003-87).
+
+Whoever adds an operation that is no GET adds it to the walk below, or says why it writes none.
+"""
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pyotp
+import pytest
+
+from callctl.app import Daemon
+from callctl.asterisk.ami import AmiClient
+from callctl.core.changes import ACTIONS
+from tests.app.full_house import WORD, House, furnish
+from tests.people.conftest import PASSWORD
+from tests.recordings.switchboard import Switchboard
+from tests.wire.peers import HOST, ami_peer
+
+WRITES_NONE = {
+    "POST /api/v1/calls": "placing a call changes nothing; call_orders keeps who placed it",
+    "POST /api/v1/sessions": "signing in changes nothing",
+    "DELETE /api/v1/sessions": "signing out changes nothing",
+    "DELETE /api/v1/sessions/{id}": "ends one's own signing in",
+    "POST /api/v1/profile/second-factor": "nothing is in force until it is confirmed",
+    "PUT /api/v1/recordings/{id}/favourite": "one's own list of favourites",
+    "DELETE /api/v1/recordings/{id}/favourite": "one's own list of favourites",
+    "POST /api/v1/exports/verify": "reads",
+    "POST /api/v1/exports/verify/file": "reads",
+    "POST /api/v1/routing/explain": "reads",
+    "POST /api/v1/routing/diff": "reads",
+}
+
+BY_COMMAND_LINE = {"calls.imported", "recording_key.rewrapped"}
+"""Their lines are looked for in tests/imports and tests/recordings."""
+
+_QUEUED = """
+insert into exports (account_id, systemname, source, mode, format, bom, keys, filters, created_by)
+values ($1, 'elsewhere', 'calls', 'all', 'csv', true, '{}', '{}', 'x') returning id
+"""
+_OWED = """
+insert into contacts (account_id, number_id, missed_at, owed_since, owed_calls)
+select $1, customer_number_id, now(), now(), 1 from calls where account_id = $1
+returning number_id
+"""
+_NOTICE = """
+insert into notices (account_id, kind, subject, text) values ($1, 'x', 'x', 'x') returning id
+"""
+
+
+class Walk:
+    """Asks as the full account's administrator, and looks for a line after every answer."""
+
+    def __init__(self, house: House, client: aiohttp.ClientSession) -> None:
+        self.house = house
+        self.done: set[str] = set()
+        self._client = client
+        self._boss = house.sessions[f"{WORD}-boss"]
+
+    async def ask(
+        self, method: str, path: str, body: Any = None, who: dict[str, str] | None = None
+    ) -> Any:
+        """The answer, which must be good; a new cookie goes into `who`."""
+        headers = self._boss if who is None else who
+        sent = {"data": body} if isinstance(body, str) else {"json": body}
+        if isinstance(body, str):
+            headers = headers | {"Content-Type": "text/csv"}
+        url = self.house.url + path
+        async with self._client.request(method, url, headers=headers, **sent) as response:
+            text = await response.text()
+            assert response.status < 300, (method, path, text)
+            if who is not None and "Set-Cookie" in response.headers:
+                who["Cookie"] = response.headers["Set-Cookie"].split(";")[0]
+            return await response.json() if response.content_type == "application/json" else None
+
+    async def change(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        who: dict[str, str] | None = None,
+        **ids: object,
+    ) -> Any:
+        before = await self._lines()
+        answer = await self.ask(method, f"/api/v1{path.format(**ids)}", body, who)
+        assert await self._lines() > before, f"{method} {path} writes no line of the audit log"
+        self.done.add(f"{method} /api/v1{path}")
+        return answer
+
+    async def _lines(self) -> int:
+        count: int = await self.house.daemon.db.fetchval("select count(*) from audit")
+        return count
+
+    async def id_of(self, table: str) -> int:
+        """The first that the full account has."""
+        id_: int = await self.house.daemon.db.fetchval(
+            f"select min(id) from {table} where account_id = $1", self.house.full
+        )
+        return id_
+
+    async def make(self, sql: str) -> int:
+        id_: int = await self.house.daemon.db.fetchval(sql, self.house.full)
+        return id_
+
+
+@pytest.fixture
+async def walk(running: Daemon) -> AsyncIterator[Walk]:
+    house = await furnish(running)
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        yield Walk(house, session)
+
+
+async def test_every_operation_that_changes_something_writes_a_line(walk: Walk) -> None:
+    for part in (
+        clients, client_lists, calls_and_recordings, pauses, exports_and_callbacks, routing,
+        webhooks_and_notices, people, profile, accounts,
+    ):  # fmt: skip
+        await part(walk)
+    declared = {
+        f"{endpoint.method} {endpoint.path}"
+        for endpoint in walk.house.daemon.endpoints()
+        if endpoint.method != "GET"
+    }
+    assert declared - walk.done - set(WRITES_NONE) == set(), "add it to the walk, or say why not"
+    assert (walk.done | set(WRITES_NONE)) - declared == set(), "there is no such operation"
+    assert walk.done.isdisjoint(WRITES_NONE)
+    rows = await walk.house.daemon.db.fetch("select distinct action from audit")
+    written = {row[0] for row in rows}
+    assert written | BY_COMMAND_LINE == set(ACTIONS), "callctl.core.changes lists what is written"
+
+
+async def clients(walk: Walk) -> None:
+    new = {"name": "Ann", "numbers": [{"number": "+36205551001"}]}
+    ann = (await walk.change("POST", "/clients", new))["id"]
+    await walk.change("PATCH", "/clients/{id}", {"name": "Anna"}, id=ann)
+    copy = (await walk.change("POST", "/clients/{id}/copy", {}, id=ann))["id"]
+    await walk.change("POST", "/clients/{id}/convert", {"kind": "company"}, id=copy)
+    for method in ("PUT", "DELETE"):
+        await walk.change(method, "/clients/{id}/companies/{company}", id=ann, company=copy)
+    await walk.change("POST", "/clients/{id}/convert", {"kind": "person"}, id=copy)
+    await walk.change("POST", "/clients/{id}/merge", {"loser": copy}, id=ann)
+    await walk.change("DELETE", "/clients/{id}", id=ann)
+    await walk.change("POST", "/clients.csv", "name\nBen\n")
+
+
+async def client_lists(walk: Walk) -> None:
+    await walk.change("POST", "/client-types", {"name": "new"})
+    types = [t["id"] for t in (await walk.ask("GET", "/api/v1/client-types"))["items"]]
+    await walk.change("PUT", "/client-types", {"ids": types[::-1]})
+    await walk.change("PATCH", "/client-types/{id}", {"retired": True}, id=types[0])
+    await walk.change("PUT", "/client-settings", {"register": True})
+    group = (await walk.change("POST", "/client-groups", {"name": "g"}))["id"]
+    await walk.change("PUT", "/client-groups/{id}", {"name": "h"}, id=group)
+    client = await walk.id_of("clients")
+    await walk.change("POST", "/client-groups/{id}/members", {"clients": [client]}, id=group)
+    path = "/client-groups/{id}/members/{client}"
+    await walk.change("DELETE", path, id=group, client=client)
+    await walk.change("DELETE", "/client-groups/{id}", id=group)
+
+
+async def calls_and_recordings(walk: Walk) -> None:
+    call, recording = await walk.id_of("calls"), await walk.id_of("recordings")
+    await walk.change("POST", "/calls/{id}/notes", {"problem": "p"}, id=call)
+    held = await walk.change("POST", "/calls/{id}/hold", {"reason": "a trial"}, id=call)
+    await walk.change("POST", "/recordings/{id}/hold", {"reason": "a trial"}, id=recording)
+    await walk.change("POST", "/legal-holds/{id}/release", id=held["id"])
+    await walk.change("PUT", "/recording-settings", {"recording_days": 90})
+
+
+async def pauses(walk: Walk) -> None:
+    """Of a call that Asterisk's side of AMI says is under way."""
+    daemon = walk.house.daemon
+    account = walk.house.full
+    (endpoint,) = (
+        name
+        for name, owner in daemon.routing.table.endpoints.items()
+        if owner == (account, "extension", "701")
+    )
+    channel = f"PJSIP/{endpoint}-0000000b"
+    board = Switchboard(channels={channel: ("a-1.2", "a-1.1")}, recorded={channel})
+    async with ami_peer(board.script) as port:
+        ami = AmiClient(HOST, port, "callctl", "secret")
+        await ami.start()
+        await ami.wait_for_state(connected=True, within=5)
+        daemon.live_recordings._ami = ami
+        for verb in ("pause", "resume"):
+            path = f"/calls/live/{{uniqueid}}/recording/{verb}"
+            await walk.change("POST", path, uniqueid="a-1.2")
+        await ami.stop()
+
+
+async def exports_and_callbacks(walk: Walk) -> None:
+    await walk.change("POST", "/exports", {"source": "calls", "mode": "all"})
+    await walk.change("POST", "/exports/{id}/cancel", id=await walk.make(_QUEUED))
+    owed = await walk.make(_OWED)
+    await walk.change("PUT", "/callbacks/{id}/owner", {"extension": "701"}, id=owed)
+    await walk.change("POST", "/callbacks/{id}/settle", {"note": "done"}, id=owed)
+
+
+_OBJECTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "extensions": ("711", {"number": "711"}, {"name": "b"}),
+    "trunks": ("t", {"name": "t", "host": "192.0.2.9"}, {"port": 5061}),
+    "dids": ("+3617000002", {"number": "+3617000002", "to": ["extension:701"]}, {"label": "b"}),
+    "hunt_groups": ("h", {"name": "h", "members": ["701"]}, {"ring_seconds": 9}),
+    "schedules": ("s", {"name": "s", "weekly": ["mon 08:00-17:00"]}, {"weekly": []}),
+    "blocklist": ("+3612345678", {"match": "+3612345678"}, {"reason": "b"}),
+    "outbound": (
+        "o",
+        {"name": "o", "patterns": ["+361XXXXXXX"], "trunks": [f"{WORD}-carrier"]},
+        {"ring_seconds": 9},
+    ),
+    "emergency": (
+        "112",
+        {"number": "112", "trunks": [f"{WORD}-carrier"]},
+        {"caller_id_number": "+3617000001"},
+    ),
+    "expectations": (
+        "e",
+        {"name": "e", "from": "+36201234567", "to": "+3617000001", "then": ["ring 701"]},
+        {"from": "+36201234568"},
+    ),
+}
+
+
+async def routing(walk: Walk) -> None:
+    for field, (name, new, change) in _OBJECTS.items():
+        path = f"/routing/{field}"
+        await walk.change("POST", path, new)
+        await walk.change("PUT", f"{path}/{{name}}", new | change, name=name)
+        await walk.change("DELETE", f"{path}/{{name}}", name=name)
+    document = await walk.ask("GET", "/api/v1/routing")
+    document["account"]["name"] = "another"
+    await walk.change("PUT", "/routing", document)
+    hold = await walk.id_of("limit_holds")
+    for verb in ("approve", "refuse"):
+        await walk.change("POST", f"/limits/holds/{{id}}/{verb}", {}, id=hold)
+    await walk.change("PUT", "/too-long", {"rules": [{"seconds": 3600}]})
+
+
+async def webhooks_and_notices(walk: Walk) -> None:
+    new = {"url": "https://crm.example.org/x", "kinds": ["call.ended"], "active": False}
+    made = await walk.change("POST", "/webhooks", new)
+    hook = made["webhook"]["id"]
+    await walk.change("PATCH", "/webhooks/{id}", {"kinds": ["call.missed"]}, id=hook)
+    rotated = await walk.change("POST", "/webhooks/{id}/rotate-secret", id=hook)
+    since = {"since": "2026-11-22T00:00:00Z"}
+    await walk.change("POST", "/webhooks/{id}/replay", since, id=hook)
+    await walk.change("DELETE", "/webhooks/{id}", id=hook)
+    text = str(await walk.ask("GET", f"/api/v1/audit?subject=webhook:{hook}"))
+    assert "webhook.secret_rotated" in text
+    assert made["secret"] not in text
+    assert rotated["secret"] not in text
+    notice = await walk.make(_NOTICE)
+    await walk.change("POST", "/notices/{id}/acknowledge", {"note": "seen"}, id=notice)
+
+
+async def people(walk: Walk) -> None:
+    new = {"login": "anna", "name": "Anna", "role": "manager", "password": PASSWORD}
+    anna = (await walk.change("POST", "/users", new))["user"]["id"]
+    await walk.change("PATCH", "/users/{id}", {"name": "Anna K."}, id=anna)
+    for active in (False, True):
+        await walk.change("PATCH", "/users/{id}", {"active": active}, id=anna)
+    await walk.change("POST", "/users/{id}/reset-password", id=anna)
+    await _second_factor(walk, "bert")
+    bert = walk.house.people["bert"]
+    await walk.change("POST", "/users/{id}/reset-second-factor", id=bert)
+    group = (await walk.change("POST", "/groups", {"name": "g"}))["id"]
+    await walk.change("PATCH", "/groups/{id}", {"name": "h"}, id=group)
+    await walk.change("DELETE", "/groups/{id}", id=group)
+    token = await walk.change("POST", "/tokens", {"name": "t", "scopes": ["calls:read"]})
+    await walk.change("DELETE", "/tokens/{id}", id=token["id"])
+    invited = await walk.change("POST", "/invitations", {"role": "manager"})
+    accept = {"secret": invited["secret"], "login": "carl", "password": PASSWORD, "name": "Carl"}
+    await walk.change("POST", "/invitations/accept", accept, {"Origin": walk.house.url})
+    invited = await walk.change("POST", "/invitations", {"role": "manager"})
+    await walk.change("DELETE", "/invitations/{id}", id=invited["invitation"]["id"])
+
+
+async def profile(walk: Walk) -> None:
+    cookie, codes = await _second_factor(walk, "dora")
+    await walk.change("PATCH", "/profile", {"name": "Dora K."}, cookie)
+    give_up = {"password": PASSWORD, "code": codes[0]}
+    await walk.change("POST", "/profile/second-factor/disable", give_up, cookie)
+    change = {"current": PASSWORD, "new": f"{PASSWORD} anew"}
+    await walk.change("POST", "/profile/password", change, cookie)
+
+
+async def _second_factor(walk: Walk, login: str) -> tuple[dict[str, str], list[str]]:
+    """Headers of a new user who has set one up, and the recovery codes."""
+    new = {"login": login, "name": login, "role": "manager", "password": PASSWORD}
+    made = await walk.ask("POST", "/api/v1/users", new)
+    walk.house.people[login] = made["user"]["id"]
+    headers = {"Origin": walk.house.url}
+    body = {"login": login, "password": PASSWORD}
+    await walk.ask("POST", "/api/v1/sessions", body, headers)
+    path = "/profile/second-factor"
+    enrolled = await walk.ask("POST", f"/api/v1{path}", {"password": PASSWORD}, headers)
+    code = {"code": pyotp.TOTP(enrolled["secret"]).at(int(time.time()))}
+    confirmed = await walk.change("POST", f"{path}/confirm", code, headers)
+    return headers, confirmed["codes"]
+
+
+async def accounts(walk: Walk) -> None:
+    operator = walk.house.sessions["operator-administrator"]
+    new = {"code": "new", "name": "New", "kind": "enterprise"}
+    made = (await walk.change("POST", "/accounts", new, operator))["account"]["id"]
+    await walk.change("PATCH", "/accounts/{id}", {"name": "Newer"}, operator, id=made)
+    await walk.change("POST", "/accounts/{id}/invitations", {}, operator, id=made)
