@@ -580,6 +580,7 @@ class Daemon:
             alarms=lambda: self.alarms.raised,
             limits=self.limits,
             invitations=self.invitations,
+            originate=self.originate,
         )
         checks = (
             ReadinessCheck("database", self.db.check),
