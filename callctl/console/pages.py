@@ -25,7 +25,6 @@ from callctl.features.calls.model import (
     CallSummary,
     NewSavedFilter,
     SavedFilterFilters,
-    SavedFilterView,
 )
 from callctl.features.calls.saved_filters import SavedFilterService, read_stored
 from callctl.features.limits.model import Approve, HoldFilters, NoticeFilters, Refuse
@@ -168,7 +167,7 @@ class Console:
         saved = await self._saved.list_saved(actor, SavedFilterFilters(limit=_MOST_SAVED))
         try:
             form = _decode_form(request.query)
-            filters = form.filters(times.zone, _chosen(form, saved.items))
+            filters = form.filters(times.zone, await self._chosen(actor, form))
             page = await self._calls.list_calls(actor.calls, filters)
             problem = None
         except CallctlError as error:
@@ -194,14 +193,20 @@ class Console:
             problem=problem,
         )
 
+    async def _chosen(self, actor: Actor, form: HistoryForm) -> CallFilters:
+        """The saved filters that the form begins with. Raises CallctlError: `not_found`,
+        `invalid_field` for some that no longer work."""
+        if form.saved is None:
+            return CallFilters()
+        return read_stored((await self._saved.get_saved(actor, form.saved)).filters)
+
     async def _save_filter(self, request: web.Request) -> web.StreamResponse:
         self._origin.require_same_origin(request, browser=True)
         actor, account = await self._visitor(request)
         sent = await _read_form(request, ("name", "shared", "query"))
         form = _decode_form(dict(parse_qsl(sent.get("query", ""))))
-        saved = await self._saved.list_saved(actor, SavedFilterFilters(limit=_MOST_SAVED))
         zone = words.LocalTime(account.timezone).zone
-        filters = form.filters(zone, _chosen(form, saved.items)).without_page()
+        filters = form.filters(zone, await self._chosen(actor, form)).without_page()
         new = {
             "name": sent.get("name", "").strip(),
             "filters": msgspec.to_builtins(filters),
@@ -384,13 +389,3 @@ def _decode_form(query: Mapping[str, str]) -> HistoryForm:
         return msgspec.convert(values, HistoryForm, strict=False)
     except msgspec.ValidationError as error:
         raise field_error(error, "form") from None
-
-
-def _chosen(form: HistoryForm, saved: Sequence[SavedFilterView]) -> CallFilters:
-    """The saved filters that the form begins with. Raises CallctlError("invalid_field")."""
-    if form.saved is None:
-        return CallFilters()
-    for one in saved:
-        if one.id == form.saved:
-            return read_stored(one.filters)
-    raise CallctlError("invalid_field", "there is no such saved filter", "form.saved")

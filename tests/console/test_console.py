@@ -446,7 +446,7 @@ async def test_a_filter_is_saved_offered_and_deleted(browser: Browser, db: Datab
     ] == 403
     status, text = await browser.post(f"/saved-filters/{saved['id']}/delete")
     assert (status, "mood" in text) == (200, False)
-    assert (await browser.get(f"/calls?saved={saved['id']}"))[0] == 422
+    assert (await browser.get(f"/calls?saved={saved['id']}"))[0] == 404
 
 
 async def test_who_called_is_called_back_once_from_ones_own_phone(
