@@ -23,6 +23,7 @@ from callctl.features.calls.service import CallService
 from callctl.features.checks.channels import ChannelWatch
 from callctl.features.checks.service import AlarmService
 from callctl.features.checks.store import AlarmStore
+from callctl.features.clients.names import client_names
 from callctl.features.events.live import LiveDesk
 from callctl.features.events.service import EventService
 from callctl.features.exports.runner import ExportRunner
@@ -91,7 +92,9 @@ class Services:
 
         # What is kept of calls
         self.calls = CallService(db)
-        self.reports = ReportService(db, callback_minutes=settings.callback_minutes)
+        self.reports = ReportService(
+            db, callback_minutes=settings.callback_minutes, client_names=client_names
+        )
         exports = ExportSettings(
             settings.exports_dir,
             settings.systemname,

@@ -78,6 +78,7 @@ def build_web(services: Services) -> web.Application:
         alarms=lambda: services.alarms.raised,
         limits=services.limits,
         invitations=services.invitations,
+        originate=services.originate,
     )
     return build_web_app(
         list_endpoints(services),

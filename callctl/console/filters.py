@@ -5,23 +5,37 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from callctl.features.calls.model import CallFilters, DirectionName, DispositionName
 
 PAGE_SIZE = 50
 
 
+ClockTime = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$")]
+Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+
+
 class HistoryForm(Struct, frozen=True, forbid_unknown_fields=True):
-    """The fields as a browser sends them. Both days count; either may be missing (R000-09)."""
+    """The fields as a browser sends them. Both days count; either may be missing (R000-09).
+
+    `saved` is the id of saved filters to begin with; what the form says otherwise goes before them.
+    """
 
     first_day: date | None = None
     last_day: date | None = None
+    first_time: ClockTime | None = None
+    last_time: ClockTime | None = None
     direction: DirectionName | None = None
     outcome: DispositionName | Literal["MISSED"] | None = None
     extension: Annotated[str, Meta(max_length=40)] | None = None
     number: Annotated[str, Meta(max_length=40)] | None = None
     recorded: Literal["yes"] | None = None
-    client: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
+    too_long: Literal["yes"] | None = None
+    client: Id | None = None
+    group: Id | None = None
+    sort: Literal["started_at"] | None = None
+    saved: Id | None = None
     cursor: Annotated[str, Meta(max_length=200)] | None = None
 
     def fields(self) -> dict[str, str]:
@@ -29,22 +43,31 @@ class HistoryForm(Struct, frozen=True, forbid_unknown_fields=True):
         values = {name: getattr(self, name) for name in self.__struct_fields__ if name != "cursor"}
         return {name: str(value) for name, value in values.items() if value is not None}
 
-    def filters(self, zone: ZoneInfo) -> CallFilters:
-        """Days are whole days of `zone`."""
+    def turned(self) -> "HistoryForm":
+        """The same, from the other end."""
+        return replace(self, sort=None if self.sort else "started_at", cursor=None)
+
+    def filters(self, zone: ZoneInfo, saved: CallFilters) -> CallFilters:
+        """Days are whole days of `zone`, times are times of its days."""
         missed = self.outcome == "MISSED"
-        return CallFilters(
-            since=_midnight(self.first_day, zone),
-            until=_midnight(_next_day(self.last_day), zone),
-            direction=self.direction,
-            disposition=None if missed else self.outcome,  # type: ignore[arg-type]
-            missed=True if missed else None,
-            extension=self.extension,
-            number=self.number,
-            client=self.client,
-            has_recording=True if self.recorded else None,
-            limit=PAGE_SIZE,
-            cursor=self.cursor,
-        )
+        given = {
+            "since": _midnight(self.first_day, zone),
+            "until": _midnight(_next_day(self.last_day), zone),
+            "time_since": self.first_time and time.fromisoformat(self.first_time),
+            "time_until": self.last_time and time.fromisoformat(self.last_time),
+            "direction": self.direction,
+            "disposition": None if missed else self.outcome,
+            "missed": True if missed else None,
+            "extension": self.extension,
+            "number": self.number,
+            "client": self.client,
+            "group": self.group,
+            "has_recording": True if self.recorded else None,
+            "too_long": True if self.too_long else None,
+            "sort": self.sort,
+        }
+        given = {name: value for name, value in given.items() if value is not None}
+        return replace(saved, **given, limit=PAGE_SIZE, cursor=self.cursor)
 
 
 def _next_day(day: date | None) -> date | None:

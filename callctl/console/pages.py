@@ -1,8 +1,9 @@
 """The console's pages and their routes."""
 
-from collections.abc import Callable, Sequence
+import secrets
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
@@ -11,24 +12,24 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from callctl.console import words
 from callctl.console.filters import HistoryForm
+from callctl.console.services import CallHistory, HeldCalls, Invitations, PlacesCalls
 from callctl.console.timeline import WIDTH, build_timeline
-from callctl.core.author import Author
 from callctl.core.checks.alarms import RaisedAlarm
 from callctl.core.errors import CallctlError
 from callctl.core.permissions import Scope
-from callctl.core.scope import CallScope
 from callctl.features.access.model import AccountView, SignIn
 from callctl.features.access.service import AccessService
-from callctl.features.calls.model import CallDetail, CallFilters, CallSummary
-from callctl.features.limits.model import (
-    Approve,
-    HoldFilters,
-    HoldView,
-    NoticeFilters,
-    NoticeView,
-    Refuse,
+from callctl.features.calls.hints import HintService, find_hint
+from callctl.features.calls.model import (
+    CallFilters,
+    CallSummary,
+    NewSavedFilter,
+    SavedFilterFilters,
 )
-from callctl.features.people.model import AcceptedInvitation, AcceptInvitation
+from callctl.features.calls.saved_filters import SavedFilterService, read_stored
+from callctl.features.limits.model import Approve, HoldFilters, NoticeFilters, Refuse
+from callctl.features.originate.model import PlaceCall
+from callctl.features.people.model import AcceptInvitation
 from callctl.http.auth import ACTOR, Origin, identify, require_scope
 from callctl.http.decode import field_error, path_id, read_body
 from callctl.http.endpoint import Actor, Page
@@ -36,44 +37,17 @@ from callctl.http.endpoint import Actor, Page
 _HERE = Path(__file__).resolve().parent
 _MAX_FORM_BYTES = 16 * 1024
 _SHOWN = 100
+_MOST_SAVED = 500
+_CALL_PROBLEMS = (
+    "asterisk_unavailable", "call_failed", "call_uncertain", "idempotency_conflict",
+    "invalid_field",
+)  # fmt: skip
 _ACCEPT = "/accept-invitation"
 _SIGN_IN_PROBLEMS = ("wrong_credentials", "second_factor_required", "too_many_attempts")
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; media-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-
-
-class CallHistory(Protocol):
-    """What the console needs of the calls' service."""
-
-    async def list_calls(self, scope: CallScope, filters: CallFilters, /) -> Page[CallSummary]: ...
-
-    async def get_call(self, scope: CallScope, call: int, /) -> CallDetail: ...
-
-
-class HeldCalls(Protocol):
-    """What the console needs of the limits' service."""
-
-    async def list_holds(self, scope: CallScope, filters: HoldFilters, /) -> Page[HoldView]: ...
-
-    async def list_notices(
-        self, scope: CallScope, filters: NoticeFilters, /
-    ) -> Page[NoticeView]: ...
-
-    async def approve(
-        self, scope: CallScope, hold: int, body: Approve, who: Author, /
-    ) -> HoldView: ...
-
-    async def refuse(
-        self, scope: CallScope, hold: int, body: Refuse, who: Author, /
-    ) -> HoldView: ...
-
-
-class Invitations(Protocol):
-    """What the console needs of the invitations' service."""
-
-    async def accept(self, order: AcceptInvitation, /) -> AcceptedInvitation: ...
 
 
 def link_to(public_url: str | None) -> Callable[[str], str]:
@@ -87,7 +61,7 @@ class Console:
 
     `alarms` are those that are raised now: every page shows them to who may see the system.
     `limits`: with it there is a page of calls held for approval; `invitations`: with it one where
-    they are accepted.
+    they are accepted; `originate`: with it a call's page offers to call back.
     """
 
     def __init__(
@@ -100,11 +74,15 @@ class Console:
         alarms: Callable[[], Sequence[RaisedAlarm]] = lambda: (),
         limits: HeldCalls | None = None,
         invitations: Invitations | None = None,
+        originate: PlacesCalls | None = None,
     ) -> None:
         self._access = access
         self._limits = limits
         self._invitations = invitations
+        self._originate = originate
         self._calls = calls
+        self._hints = HintService(calls.db)
+        self._saved = SavedFilterService(calls.db)
         self._origin = origin
         self._alarms = alarms
         self._templates = Environment(
@@ -130,6 +108,9 @@ class Console:
             web.post("/sign-out", self._sign_out),
             web.get("/calls", self._history),
             web.get("/calls/{id}", self._call),
+            web.post("/calls/{id}/call-back", self._call_back),
+            web.post("/saved-filters", self._save_filter),
+            web.post("/saved-filters/{id}/delete", self._delete_filter),
             *self._limit_routes(),
             *self._invitation_routes(),
             web.static("/static", _HERE / "static"),
@@ -183,15 +164,17 @@ class Console:
     async def _history(self, request: web.Request) -> web.StreamResponse:
         actor, account = await self._visitor(request)
         times = words.LocalTime(account.timezone)
+        saved = await self._saved.list_saved(actor, SavedFilterFilters(limit=_MOST_SAVED))
         try:
-            form = _decode_form(request)
-            scope = actor.calls
-            page = await self._calls.list_calls(scope, form.filters(times.zone))
+            form = _decode_form(request.query)
+            filters = form.filters(times.zone, await self._chosen(actor, form))
+            page = await self._calls.list_calls(actor.calls, filters)
             problem = None
         except CallctlError as error:
             if error.code != "invalid_field":
                 raise
             form, page, problem = HistoryForm(), Page[CallSummary](items=[], next=None), error
+        hints = await self._hints.get(account.id)
         older = urlencode(form.fields() | {"cursor": page.next}) if page.next else None
         return self._render(
             "history.html",
@@ -200,27 +183,90 @@ class Console:
             account=account,
             times=times,
             form=form.fields(),
-            calls=page.items,
+            days=words.by_day(page.items, times, hints.rules),
             is_first=form.cursor is None,
             older=older,
             newest=urlencode(form.fields()),
+            turned=urlencode(form.turned().fields()),
+            saved=sorted(saved.items, key=lambda one: (one.name.lower(), one.id)),
+            may_share=Scope.SETTINGS_WRITE in actor.scopes,
             problem=problem,
         )
 
-    async def _call(self, request: web.Request) -> web.StreamResponse:
+    async def _chosen(self, actor: Actor, form: HistoryForm) -> CallFilters:
+        """The saved filters that the form begins with. Raises CallctlError: `not_found`,
+        `invalid_field` for some that no longer work."""
+        if form.saved is None:
+            return CallFilters()
+        return read_stored((await self._saved.get_saved(actor, form.saved)).filters)
+
+    async def _save_filter(self, request: web.Request) -> web.StreamResponse:
+        self._origin.require_same_origin(request, browser=True)
+        actor, account = await self._visitor(request)
+        sent = await _read_form(request, ("name", "shared", "query"))
+        form = _decode_form(dict(parse_qsl(sent.get("query", ""))))
+        zone = words.LocalTime(account.timezone).zone
+        filters = form.filters(zone, await self._chosen(actor, form)).without_page()
+        new = {
+            "name": sent.get("name", "").strip(),
+            "filters": msgspec.to_builtins(filters),
+            "shared": "shared" in sent,
+        }
+        try:
+            made = await self._saved.create(actor, msgspec.convert(new, NewSavedFilter))
+        except msgspec.ValidationError as error:
+            raise field_error(error, "form") from None
+        return web.Response(status=303, headers={"Location": f"/calls?saved={made.id}"})
+
+    async def _delete_filter(self, request: web.Request) -> web.StreamResponse:
+        self._origin.require_same_origin(request, browser=True)
+        actor, _ = await self._visitor(request)
+        await self._saved.delete(actor, path_id(request.match_info))
+        return web.Response(status=303, headers={"Location": "/calls"})
+
+    async def _call(
+        self, request: web.Request, problem: CallctlError | None = None
+    ) -> web.StreamResponse:
         actor, account = await self._visitor(request)
         detail = await self._calls.get_call(actor.calls, path_id(request.match_info))
+        hints = await self._hints.get(account.id)
         return self._render(
             "call.html",
+            problem.status if problem else 200,
             actor=actor,
             account=account,
             times=words.LocalTime(account.timezone),
             detail=detail,
             call=detail.call,
+            hint=find_hint(detail.call, hints.rules),
             bars=build_timeline(detail),
             width=WIDTH,
             may_listen=Scope.RECORDINGS_READ in actor.scopes,
+            may_call=self._originate is not None and Scope.CALLS_PLACE in actor.scopes,
+            key=secrets.token_urlsafe(16),
+            placed="placed" in request.query,
+            problem=problem,
         )
+
+    async def _call_back(self, request: web.Request) -> web.StreamResponse:
+        """Ring one's own phone, or that of another extension, and let it dial the other party."""
+        self._origin.require_same_origin(request, browser=True)
+        actor, _ = await self._visitor(request)
+        require_scope(actor, Scope.CALLS_PLACE)
+        call = path_id(request.match_info)
+        form = await _read_form(request, ("from", "key"))
+        if self._originate is None:
+            raise CallctlError("not_found", "calls are not placed here")
+        order = {"call": call} | ({"from": form["from"].strip()} if form.get("from") else {})
+        try:
+            await self._originate.place(actor, msgspec.convert(order, PlaceCall), form.get("key"))
+        except msgspec.ValidationError as error:
+            return await self._call(request, field_error(error, "form"))
+        except CallctlError as error:
+            if error.code not in _CALL_PROBLEMS:
+                raise
+            return await self._call(request, error)
+        return web.Response(status=303, headers={"Location": f"/calls/{call}?placed=yes"})
 
     def _limit_routes(self) -> list[web.AbstractRouteDef]:
         limits = self._limits
@@ -335,8 +381,8 @@ async def _read_form(
     return {name: sent[name] for name in names if name in sent}
 
 
-def _decode_form(request: web.Request) -> HistoryForm:
-    values = {name: value.strip() for name, value in request.query.items() if value.strip()}
+def _decode_form(query: Mapping[str, str]) -> HistoryForm:
+    values = {name: value.strip() for name, value in query.items() if value.strip()}
     if any("\0" in value for value in values.values()):
         raise CallctlError("invalid_field", "holds a NUL character")
     try:

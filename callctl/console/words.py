@@ -1,8 +1,13 @@
 """How the console says things to people."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from zoneinfo import ZoneInfo
+
+from callctl.features.calls.hints import HintRule, IconName, find_hint
+from callctl.features.calls.model import CallSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +29,28 @@ DISPOSITIONS = {
     "UNKNOWN": Badge("Unknown", "?", "dim"),
 }
 
-MISSED = Badge("Missed", "!", "bad")
+MISSED = "Missed"
+WITHHELD = "withheld/unknown"
 TOO_LONG = Badge("Too long", "✓", "warn")
+
+ICONS: dict[IconName, str] = {
+    "alert": "!",
+    "tick": "✓",
+    "cross": "✕",
+    "question": "?",
+    "return": "↩",
+    "circle": "○",
+    "half": "◐",
+    "barred": "⊘",
+    "incoming": "↘",
+    "outgoing": "↗",
+    "internal": "↔",
+    "star": "★",
+    "flag": "⚑",
+    "phone": "☎",
+    "clock": "◷",
+}
+"""The pictures of display hints, as signs that every font has."""
 
 FEATURES = {
     "echo": "Echo test",
@@ -72,6 +97,18 @@ def outcome(disposition: str, route: str | None) -> Badge:
     return badge(DISPOSITIONS, disposition)
 
 
+def outcome_badges(call: CallSummary, hint: HintRule) -> list[Badge]:
+    """How a call ended, in the look that the account has chosen for it."""
+    ended = outcome(call.disposition, call.route)
+    if ended is not DISPOSITIONS.get(call.disposition):
+        return [ended]
+    mark, look = ICONS.get(hint.icon, "·"), f"tone {hint.colour}"
+    # What is not known is not called missed (R001-05).
+    if call.missed and call.disposition != "UNKNOWN":
+        return [Badge(MISSED, mark, look), ended]
+    return [Badge(ended.text, mark, look)]
+
+
 def share(part: float) -> str:
     """0.123 as ``12 %``."""
     return f"{part * 100:.0f} %"
@@ -85,11 +122,9 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def party(number: str | None, name: str | None = None) -> str:
-    """Whom a call was from or for; a number that was withheld is unknown (R001-11)."""
-    if number is None:
-        return name or "unknown"
-    return number
+def party(number: str | None) -> str:
+    """Whom a call was from or for; of a withheld number nothing else is known (R001-11)."""
+    return WITHHELD if number is None else number
 
 
 class LocalTime:
@@ -110,3 +145,20 @@ class LocalTime:
 
     def clock(self, instant: datetime) -> str:
         return instant.astimezone(self.zone).strftime("%H:%M:%S")
+
+    def weekday(self, instant: datetime) -> str:
+        return instant.astimezone(self.zone).strftime("%A, %Y-%m-%d")
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """Calls of one day that stand together in a list, each with how it looks."""
+
+    name: str
+    calls: list[tuple[CallSummary, HintRule]]
+
+
+def by_day(calls: Iterable[CallSummary], times: LocalTime, rules: list[HintRule]) -> list[Day]:
+    """A page of the list under the headings of its days (R001-07), in the page's order."""
+    days = groupby(calls, key=lambda call: times.weekday(call.started_at))
+    return [Day(day, [(call, find_hint(call, rules)) for call in of_day]) for day, of_day in days]

@@ -31,6 +31,7 @@ class Scope(StrEnum):
     REPORTS_READ = "reports:read"
     ROUTING_READ = "routing:read"
     ROUTING_WRITE = "routing:write"
+    SETTINGS_WRITE = "settings:write"
     SYSTEM_READ = "system:read"
     THRESHOLDS_WRITE = "thresholds:write"
     TOKENS_WRITE = "tokens:write"
@@ -65,6 +66,7 @@ SCOPE_MEANINGS: Mapping[Scope, str] = MappingProxyType(
         Scope.REPORTS_READ: "Read reports and the dashboard.",
         Scope.ROUTING_READ: "Read the routing and try what it would do.",
         Scope.ROUTING_WRITE: "Change the routing.",
+        Scope.SETTINGS_WRITE: "Say how calls are shown to all; share filters with all.",
         Scope.SYSTEM_READ: "See how the system is doing.",
         Scope.THRESHOLDS_WRITE: "Set from when on a call is too long, and who is told.",
         Scope.TOKENS_WRITE: "See, issue and revoke tokens.",
@@ -126,6 +128,7 @@ WHOLE_ACCOUNT_SCOPES: frozenset[str] = frozenset(
         Scope.RECORDINGS_MANAGE,
         Scope.ROUTING_READ,
         Scope.ROUTING_WRITE,
+        Scope.SETTINGS_WRITE,
         Scope.SYSTEM_READ,
         Scope.THRESHOLDS_WRITE,
         Scope.TOKENS_WRITE,

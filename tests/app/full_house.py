@@ -8,6 +8,8 @@ from typing import Any
 from callctl.app import Daemon
 from callctl.core.permissions import ALL_SCOPES, Role, grantable_scopes, scopes_of_role
 from callctl.features.access.model import NewToken
+from callctl.features.calls.model import CallFilters, NewSavedFilter
+from callctl.features.calls.saved_filters import SavedFilterService
 from callctl.features.people.model import NewGroup, NewInvitation
 from callctl.http.endpoint import Actor
 from callctl.secrets import digest
@@ -138,6 +140,7 @@ async def furnish(daemon: Daemon) -> House:
     await daemon.groups.create_group(boss, NewGroup(f"{WORD} group"))
     await daemon.invitations.invite(boss, NewInvitation(Role.MANAGER, f"{WORD} invited"))
     await daemon.access.create_token(boss, NewToken(f"{WORD} token", sorted(boss.scopes)))
+    await SavedFilterService(db).create(boss, NewSavedFilter(f"{WORD} filter", CallFilters()))
     await db.execute(_CALL, full, WORD, zlib.compress(WORD.encode()))
     for sql in (_HOLD, _NOTICE):
         await db.execute(sql, full, WORD)

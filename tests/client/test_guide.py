@@ -58,8 +58,9 @@ async def record(daemon: Daemon, db: Database) -> None:
         """
         with c as (update calls set has_recording = true where disposition = 'ANSWERED'
                    returning id, account_id, started_at)
-        insert into recordings (call, account_id, file, started_at, state, path, seconds, bytes)
-        select id, account_id, 'made.wav', started_at, 'available', 'made.wav', 1, 4 from c
+        insert into recordings (call, account_id, file, started_at, state, format, path, seconds,
+            bytes)
+        select id, account_id, 'made.wav', started_at, 'available', 'wav', 'made.wav', 1, 4 from c
         """
     )
 

@@ -2,23 +2,29 @@
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import aiohttp
 import pytest
 
+from callctl.asterisk.ami import AmiClient
 from callctl.console.pages import Console
 from callctl.console.words import outcome
 from callctl.core.checks.alarms import RaisedAlarm
-from callctl.core.routing.model import build_table
+from callctl.core.routing.model import Extension, build_table
 from callctl.db.pool import Database
 from callctl.features.access.service import AccessService
 from callctl.features.access.store import AccessStore
 from callctl.features.calls.service import CallService
 from callctl.features.limits.service import LimitService
+from callctl.features.originate.service import OriginateService
+from callctl.features.originate.store import OrderStore
 from callctl.http.auth import Origin
 from callctl.http.server import HttpServer, build_web_app
+from tests.wire.peers import HOST, ami_peer
+from tests.wire.test_originate import Asterisk
 
 _NAME = '<script>alert("x")</script>'
 
@@ -62,6 +68,7 @@ class Browser:
     password: str
     call: int
     alarms: list[RaisedAlarm]
+    asterisk: Asterisk
 
     async def get(self, path: str) -> tuple[int, str, aiohttp.ClientResponse]:
         async with self.client.get(self.root + path, headers={"Accept": "text/html"}) as response:
@@ -85,6 +92,14 @@ async def browser(db: Database) -> AsyncIterator[Browser]:
     call = await db.fetchval(_INSERT, made.account_id, _NAME)
     origin = Origin()
     alarms: list[RaisedAlarm] = []
+    asterisk = Asterisk()
+    phone = Extension("102", endpoint="phone-102")
+    stack = AsyncExitStack()
+    ami = AmiClient(
+        HOST, await stack.enter_async_context(ami_peer(asterisk.script)), "callctl", "secret"
+    )
+    await ami.start()
+    await ami.wait_for_state(connected=True, within=5)
     console = Console(
         access,
         CallService(db),
@@ -92,6 +107,9 @@ async def browser(db: Database) -> AsyncIterator[Browser]:
         recording_url=lambda i: f"/api/v1/recordings/{i}",
         alarms=lambda: alarms,
         limits=LimitService(db, lambda: build_table(())),
+        originate=OriginateService(
+            ami, OrderStore(db), lambda _, number: phone if number == "102" else None
+        ),
     )
     app = build_web_app(
         [], access, origin=origin, pages=console.routes(), error_page=console.error_page
@@ -99,8 +117,12 @@ async def browser(db: Database) -> AsyncIterator[Browser]:
     server = HttpServer(app)
     port = await server.start("127.0.0.1", 0)
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as client:
-        yield Browser(client, f"http://127.0.0.1:{port}", made.password or "", call, alarms)
+        yield Browser(
+            client, f"http://127.0.0.1:{port}", made.password or "", call, alarms, asterisk
+        )
     await server.stop()
+    await ami.stop()
+    await stack.aclose()
 
 
 async def test_a_stranger_is_asked_to_sign_in(browser: Browser) -> None:
@@ -348,3 +370,115 @@ async def test_calls_show_their_client_with_the_type_then_and_now(
     status, text, _ = await browser.get(f"/calls?client={client + 1}")
     assert (status, "No call matches" in text) == (200, True)
     assert (await browser.get("/calls?client=x"))[0] == 422
+
+
+async def test_calls_stand_under_the_days_of_the_account_from_either_end(
+    browser: Browser, db: Database
+) -> None:
+    await db.execute(
+        "insert into calls (account_id, call_id, linkedids, direction, started_at, ended_at,"
+        " wait_seconds, talk_seconds, total_seconds, disposition, missed, has_recording, tried,"
+        " completeness) select account_id, 'b', '{}', 'inbound', started_at - interval '1 hour',"
+        " ended_at, 0, 0, 0, 'UNKNOWN', true, false, '{}', 'truncated' from calls"
+    )
+    await browser.sign_in()
+    for query, days in (
+        ("", ["Monday, 2026-03-02", "Sunday, 2026-03-01"]),
+        ("?sort=started_at", ["Sunday, 2026-03-01", "Monday, 2026-03-02"]),
+        ("?first_time=00:00&last_time=01:00", ["Monday, 2026-03-02"]),
+        ("?first_time=23:00&last_time=00:00", ["Sunday, 2026-03-01"]),
+    ):
+        _, text, _ = await browser.get(f"/calls{query}")
+        assert re.findall(r'rowgroup">(.*?)</th>', text) == days
+    assert (await browser.get("/calls?first_time=25:00"))[0] == 422
+    # What is not known is said to be so: how it ended, and who called.
+    row = text[text.index('rowgroup"') :]
+    assert "</span> Unknown</span>" in row
+    assert "Missed" not in row
+    assert row.count("withheld/unknown") == 2
+
+
+async def test_calls_look_as_the_account_says_with_their_note(
+    browser: Browser, db: Database
+) -> None:
+    await browser.sign_in()
+    _, text, _ = await browser.get("/calls")
+    assert '<tr class="tone green">' in text
+    await db.execute(
+        "insert into display_hints (account_id, rules) select id, $1 from accounts",
+        [{"colour": "purple", "icon": "star", "outcome": "ANSWERED"}],
+    )
+    await db.execute(
+        "insert into call_notes (call, account_id, problem, solution, written_by)"
+        " select id, account_id, '<b>no tone', 'cable', 'anna' from calls"
+    )
+    _, text, _ = await browser.get("/calls")
+    assert '<tr class="tone purple">' in text
+    for path in ("/calls", f"/calls/{browser.call}"):
+        _, text, _ = await browser.get(path)
+        assert '<span class="badge tone purple"><span aria-hidden="true">★</span> Answered' in text
+        assert "&lt;b&gt;no tone" in text
+
+
+async def test_a_filter_is_saved_offered_and_deleted(browser: Browser, db: Database) -> None:
+    await browser.sign_in()
+    query = "outcome=MISSED&number=123"
+    status, text = await browser.post("/saved-filters", name=" <i>Lost ", query=query, shared="yes")
+    assert (status, "No call matches" in text) == (200, True)
+    saved = await db.fetchrow("select id, name, shared, filters from saved_filters")
+    assert (saved["name"], saved["shared"]) == ("<i>Lost", True)
+    assert saved["filters"] == {"missed": True, "number": "123"}
+    _, text, _ = await browser.get("/calls")
+    assert f'href="/calls?saved={saved["id"]}"' in text
+    assert "&lt;i&gt;Lost" in text
+    # What the form says goes before what was saved.
+    _, text, _ = await browser.get(f"/calls?saved={saved['id']}&number=999")
+    assert "No call matches" in text
+    await db.execute("update saved_filters set filters = '{\"mood\": 1}'")
+    status, text, _ = await browser.get(f"/calls?saved={saved['id']}")
+    assert (status, "filters.mood: unknown field" in text) == (422, True)
+    assert (await browser.post("/saved-filters", name="", query=""))[0] == 422
+    assert (await browser.post("/saved-filters", "http://evil.example", name="x", query=""))[
+        0
+    ] == 403
+    assert (await browser.post(f"/saved-filters/{saved['id']}/delete", "http://evil.example"))[
+        0
+    ] == 403
+    status, text = await browser.post(f"/saved-filters/{saved['id']}/delete")
+    assert (status, "mood" in text) == (200, False)
+    assert (await browser.get(f"/calls?saved={saved['id']}"))[0] == 404
+
+
+async def test_who_called_is_called_back_once_from_ones_own_phone(
+    browser: Browser, db: Database
+) -> None:
+    await browser.sign_in()
+    path = f"/calls/{browser.call}"
+    _, text, _ = await browser.get(path)
+    assert "Call +36123456789" in text
+    status, text = await browser.post(f"{path}/call-back", key="k1")
+    assert (status, "you have none" in text) == (422, True)
+    await db.execute("update users set extension = '102'")
+    for _ in range(2):
+        status, text = await browser.post(f"{path}/call-back", key="k1")
+        assert (status, "The phone rings" in text) == (200, True)
+    (order,) = browser.asterisk.originates
+    assert (order["Channel"], order["Exten"]) == ("PJSIP/phone-102", "+36123456789")
+    status, text = await browser.post(f"{path}/call-back", key="k2", **{"from": "<b>"})
+    assert status == 422
+    browser.asterisk.behaviour = "refuse"
+    status, text = await browser.post(f"{path}/call-back", key="k3")
+    assert (status, "Extension does not exist." in text) == (502, True)
+
+
+async def test_calling_back_is_for_who_may_place_calls_and_from_here(
+    browser: Browser, db: Database
+) -> None:
+    path = f"/calls/{browser.call}"
+    assert (await browser.post(f"{path}/call-back", key="k"))[0] == 401
+    await browser.sign_in()
+    assert (await browser.post(f"{path}/call-back", "http://evil.example", key="k"))[0] == 403
+    await db.execute("update users set withdrawn = '{calls:place}', extension = '102'")
+    assert "/call-back" not in (await browser.get(path))[1]
+    assert (await browser.post(f"{path}/call-back", key="k"))[0] == 403
+    assert browser.asterisk.originates == []

@@ -41,6 +41,19 @@ select c.account_id, n.id, c.id, 0 from numbers n
 join clients c on c.id = case when n.number in ('+36201234567', '+3617000001') then 1
                               when n.number = '+36307654321' then 2 end
 """
+GROUPS = """
+with a as (insert into groups (id, account_id, name) overriding system value
+           select g, $1, g::text from generate_series(1, 4) g),
+     u as (insert into users (account_id, login, role, password_hash, group_id, extension, active)
+           select $1, concat(extension, '-', active), 'manager', '-', g, extension, active
+           from (values (1, '201', true), (1, '204', true), (2, '202', true), (2, '201', false),
+                        (3, null, true), (4, '203', false)) v(g, extension, active)),
+     b as (insert into accounts (code, name, kind) values ('b', 'B', 'enterprise') returning id)
+insert into groups (id, account_id, name) overriding system value select 9, id, '9' from b
+"""
+MEMBERS = {1: {"201", "204"}, 2: {"202"}, 4: {"203"}}
+"""Whose calls are a group's: 201 of the second was left to somebody else, 203 to nobody. The third
+has no extension, the ninth is another account's."""
 
 
 @pytest.fixture
@@ -49,6 +62,7 @@ async def history(desk: Desk) -> Desk:
     calls = [as_stored(make_record(chance), desk.account_id) for _ in range(300)]
     async with desk.db.transaction() as connection:
         await connection.execute(CLIENTS, desk.account_id)
+        await connection.execute(GROUPS, desk.account_id)
         ids = await store.insert_calls(connection, calls)
         await connection.execute(CLIENT_NUMBERS)
         await connection.execute(KEEP_TYPES, ids)
@@ -78,6 +92,7 @@ TESTS: dict[str, Test] = {
     "min_talk": lambda v, c, _: c.talk_seconds >= v,
     "max_talk": lambda v, c, _: c.talk_seconds <= v,
     "extension": lambda v, c, parts: v in parts.get(str(c.id), []),
+    "group": lambda v, c, parts: bool(MEMBERS.get(v, set()) & set(parts.get(str(c.id), []))),
     "number": lambda v, c, _: any(
         v in n for n in (c.from_number, c.to_number, c.destination_number) if n
     ),
@@ -105,6 +120,7 @@ FILTERS = st.fixed_dictionaries(
         "min_talk": st.sampled_from((0.0, 30.0, 550.0, 600.0, 601.0)),
         "max_talk": st.sampled_from((0.0, 30.0, 599.0, 900.0)),
         "extension": st.sampled_from((*EXTENSIONS, "999")),
+        "group": st.sampled_from((1, 2, 3, 4, 8, 9)),
         "client": st.sampled_from((1, 2, 3, 4)),
         "client_type": st.sampled_from(("VIP", "problem", "potential", "no such")),
         "number": st.sampled_from(("20", "2012345", "+3617000001", "201", "0")),
@@ -201,6 +217,43 @@ def test_rare_calls_of_many_extensions_are_read_from_where_the_rare_ones_stand()
     assert choose_source(scope, CallFilters(missed=True), {}) is Source.EVERYTHING
     assert choose_source(scope, CallFilters(), {}) is Source.EXTENSION
     assert choose_source(scope, CallFilters(missed=True, extension="202"), {}) is Source.EXTENSION
+
+
+def test_a_group_is_read_like_a_scope_of_its_extensions() -> None:
+    group = {"group": ["201"]}
+    assert choose_source(CallScope(1), CallFilters(missed=True), group) is Source.EXTENSION
+    many = {"group": list(MANY)}
+    assert choose_source(CallScope(1), CallFilters(), many) is Source.EXTENSION
+    assert choose_source(CallScope(1), CallFilters(missed=True), many) is Source.EVERYTHING
+    assert choose_source(CallScope(1, ("201",)), CallFilters(), many) is Source.EXTENSION
+
+
+@pytest.mark.parametrize("group", [1, 2, 4])
+@pytest.mark.parametrize("own", [None, ("201", "202")])
+async def test_calls_of_a_group_are_those_of_its_people_that_may_be_seen(
+    history: Desk, group: int, own: tuple[str, ...] | None
+) -> None:
+    for asked in ({}, {"missed": True}, {"extension": "204"}, {"direction": "inbound"}):
+        found = await all_pages(
+            history, CallScope(history.account_id, own), {"group": group, **asked}, "started_at"
+        )
+        for call in found:
+            parts = {row[0] for row in await history.db.fetch(
+                "select extension from call_extensions where call = $1", call.id
+            )}  # fmt: skip
+            assert parts & MEMBERS[group]
+            assert own is None or parts & set(own)
+        assert found or asked or own, "there are some"
+
+
+async def test_a_page_of_a_group_reads_the_index_of_extensions(history: Desk) -> None:
+    query = list_query("-started_at", Source.EXTENSION, frozenset({"group"}))
+    values = {"account": history.account_id, "limit": 50, "group": ["201", "204"]}
+    async with history.db.transaction() as connection:
+        await connection.execute("set local enable_seqscan = off")
+        parameters = (values[name] for name in query.parameters)
+        plan = await connection.fetch("explain " + query.sql, *parameters)
+    assert any("call_extensions_pkey" in row[0] for row in plan), [row[0] for row in plan]
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 
 from callctl.asterisk.ami import AmiClient, AmiTiming
 from callctl.core.errors import CallctlError
+from callctl.core.permissions import Scope
 from callctl.core.routing.model import Extension
-from callctl.core.scope import CallScope
 from callctl.db.pool import Database
 from callctl.features.originate.api import endpoints
 from callctl.features.originate.model import PlaceCall
@@ -62,7 +62,11 @@ class Rig:
     account_id: int
 
     async def place(self, order: PlaceCall = ORDER, key: str | None = None) -> Any:
-        return await self.service.place(CallScope(self.account_id), "tester", order, key)
+        return await self.service.place(self.actor(), order, key)
+
+    def actor(self, extensions: tuple[str, ...] | None = None, user_id: int | None = None) -> Actor:
+        scopes = frozenset({Scope.CALLS_PLACE, Scope.CALLS_READ, Scope.CLIENTS_READ})
+        return Actor(self.account_id, "tester", scopes, user_id, extensions)
 
     async def refusal(self, order: PlaceCall = ORDER, key: str | None = None) -> CallctlError:
         with pytest.raises(CallctlError) as refused:
@@ -100,13 +104,113 @@ async def test_extension_is_rung_and_sent_to_what_it_calls(rig: Rig) -> None:
     assert action["Timeout"] == "30000"
 
 
-async def test_who_sees_some_extensions_calls_from_those_only(rig: Rig) -> None:
-    for extensions in (("102",), ()):
-        with pytest.raises(CallctlError, match="no extension 101"):
-            await rig.service.place(CallScope(rig.account_id, extensions), "anna", ORDER, None)
+_USER = """
+insert into users (account_id, login, role, password_hash, extension)
+values ($1, $2, 'group_leader', '-', $3) returning id
+"""
+
+
+async def test_who_does_not_see_all_calls_calls_from_their_own_extension_only(
+    rig: Rig, db: Database
+) -> None:
+    """A group leader sees the calls of others, and does not ring their phones."""
+    leader = await db.fetchval(_USER, rig.account_id, "leader", "102")
+    anna = await db.fetchval(_USER, rig.account_id, "anna", "101")
+    nobody = await db.fetchval(_USER, rig.account_id, "nobody", None)
+    both = ("101", "102")
+    for user, extensions in ((leader, both), (nobody, both), (nobody, ()), (None, both)):
+        with pytest.raises(CallctlError) as refused:
+            await rig.service.place(rig.actor(extensions, user), ORDER, None)
+        assert refused.value.field == "body.from"
     assert rig.asterisk.originates == []
-    await rig.service.place(CallScope(rig.account_id, ("101",)), "anna", ORDER, None)
-    assert len(rig.asterisk.originates) == 1
+    await rig.service.place(rig.actor(("101",), anna), ORDER, None)
+    own = await rig.service.place(rig.actor(both, anna), PlaceCall(to="102"), None)
+    assert own.from_ == "101"
+    # Who sees all calls may have an extension, too, and need not say it.
+    assert (await rig.service.place(rig.actor(None, anna), PlaceCall(to="1"), None)).from_ == "101"
+    assert (await rig.refusal(PlaceCall(to="102"))).field == "body.from"
+
+
+_CALL = """
+with c as (
+    insert into calls (account_id, call_id, linkedids, direction, extension, from_number_id,
+        to_number_id, customer_number_id, started_at, ended_at, wait_seconds, talk_seconds,
+        total_seconds, disposition, missed, has_recording, tried, completeness)
+    select $1, $2, '{}', $3, $4, (select id from numbers where number = $5),
+        (select id from numbers where number = $6), (select id from numbers where number = $7),
+        now(), now(), 0, 0, 0, 'NO_ANSWER', false, false, '{}', 'complete' returning id),
+    e as (insert into call_extensions (account_id, extension, started_at, call)
+          select $1, '101', now(), id from c)
+select id from c
+"""
+_NUMBERS = (
+    "insert into numbers (number, grams) values ('+36201', '{}'), ('101', '{}'), ('102', '{}')"
+)
+
+
+@pytest.fixture
+async def calls(rig: Rig, db: Database) -> dict[str, int]:
+    await db.execute(_NUMBERS)
+    rows = {
+        "inbound": ("inbound", None, "+36201", "101", "+36201"),
+        "withheld": ("inbound", None, None, "101", None),
+        "internal": ("internal", "101", "101", "102", None),
+        "to anna": ("internal", "102", "102", "101", None),
+    }
+    return {name: await db.fetchval(_CALL, rig.account_id, name, *r) for name, r in rows.items()}
+
+
+async def test_a_call_is_answered_with_a_call_to_its_other_party(
+    rig: Rig, calls: dict[str, int]
+) -> None:
+    for name, number in (("inbound", "+36201"), ("internal", "102"), ("to anna", "102")):
+        assert (await rig.place(PlaceCall("101", call=calls[name]))).to == number
+    error = await rig.refusal(PlaceCall("101", call=calls["withheld"]))
+    assert (error.code, error.field) == ("invalid_field", "body.call")
+
+
+async def test_a_call_outside_the_scope_cannot_be_called_back(
+    rig: Rig, calls: dict[str, int], db: Database
+) -> None:
+    other = await db.fetchval(_USER, rig.account_id, "other", "101")
+    with pytest.raises(CallctlError, match="not_found"):
+        await rig.service.place(
+            rig.actor(("102",), other), PlaceCall("101", call=calls["inbound"]), None
+        )
+    elsewhere = await db.fetchval(
+        "insert into accounts (code, name, kind) values ('b', 'B', 'enterprise') returning id"
+    )
+    await db.execute("update calls set account_id = $1", elsewhere)
+    error = await rig.refusal(PlaceCall("101", call=calls["inbound"]))
+    assert error.code == "not_found"
+    assert rig.asterisk.originates == []
+
+
+async def test_a_client_is_called_at_its_first_number(rig: Rig, db: Database) -> None:
+    await db.execute(_NUMBERS)
+    client = await db.fetchval(
+        "insert into clients (account_id, kind, name, sort_key, search)"
+        " values ($1, 'person', 'Anna', '', '') returning id", rig.account_id,
+    )  # fmt: skip
+    assert (await rig.refusal(PlaceCall("101", client=client))).field == "body.client"
+    await db.execute(
+        "insert into client_numbers (account_id, number_id, client_id, position)"
+        " select $1, id, $2, case number when '+36201' then 0 else 1 end from numbers",
+        rig.account_id, client,
+    )  # fmt: skip
+    assert (await rig.place(PlaceCall("101", client=client))).to == "+36201"
+    assert (await rig.refusal(PlaceCall("101", client=client + 1))).code == "not_found"
+    blind = Actor(rig.account_id, "x", frozenset({Scope.CALLS_PLACE}))
+    for order in (PlaceCall("101", client=client), PlaceCall("101", call=1)):
+        with pytest.raises(CallctlError, match="forbidden"):
+            await rig.service.place(blind, order, None)
+
+
+@pytest.mark.parametrize(
+    "order", [PlaceCall("101"), PlaceCall("101", "102", call=1), PlaceCall("101", call=1, client=1)]
+)
+async def test_whom_to_call_is_said_once(rig: Rig, order: PlaceCall) -> None:
+    assert (await rig.refusal(order)).field == "body.to"
 
 
 async def test_repeated_key_tells_the_first_outcome_and_calls_once(rig: Rig) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from callctl.core.permissions import Scope
+from callctl.features.calls.list_api import list_endpoints
 from callctl.features.calls.model import CallDetail, CallFilters, CallSummary, NewNote, NoteView
 from callctl.features.calls.service import CallService
 from callctl.http.decode import path_id
@@ -44,6 +45,10 @@ _CALL = CallSummary(
     client_name="Alice Adams",
     client_type="potential",
     client_type_now="VIP",
+    problem="No dial tone",
+    solution="New cable",
+    cost=None,
+    currency=None,
 )
 
 
@@ -108,4 +113,5 @@ def endpoints(service: CallService) -> list[Endpoint]:
             status=201,
             errors=("not_found",),
         ),
+        *list_endpoints(service.db),
     ]

@@ -35,18 +35,22 @@ c.route, c.too_long_seconds is not null as too_long, c.too_long_seconds, c.chang
 k.id as client_id, k.name as client_name,
 (select y.name from call_clients s join client_types y on y.id = s.type_id where s.call = c.id)
     as client_type,
-(select y.name from client_types y where y.id = k.type_id) as client_type_now
+(select y.name from client_types y where y.id = k.type_id) as client_type_now,
+w.problem, w.solution, null::bigint as cost, null::text as currency
 """  # noqa: S608 - constants of this file
 
-# Only for the rows of a page. Who the client is follows from the number, now; the type as it was
-# is kept with the call (migrations/0008).
-CLIENTS = """
+# Only for the rows of a page: the client, and the latest note. Who the client is follows from the
+# number, now; the type as it was is kept with the call (migrations/0008).
+BESIDE = """
 left join lateral (
     select k.id, k.name, k.type_id
     from client_numbers l join clients k on k.id = l.client_id
     where l.account_id = c.account_id and l.number_id = c.customer_number_id
     limit 1
 ) k on true
+left join lateral (
+    select n.problem, n.solution from call_notes n where n.call = c.id order by n.id desc limit 1
+) w on true
 """
 
 _TIME_OF_DAY = "(c.started_at at time zone :zone::text)::time"
@@ -58,6 +62,9 @@ CONDITIONS: Mapping[str, str] = MappingProxyType(
         "own": """exists (
             select 1 from call_extensions s where s.call = c.id
                and s.extension = any(:own::text[]))""",
+        "group": """exists (
+            select 1 from call_extensions s where s.call = c.id
+               and s.extension = any(:group::text[]))""",
         "since": "{started} >= :since::timestamptz",
         "until": "{started} < :until::timestamptz",
         "time_since": f"{_TIME_OF_DAY} >= :time_since::time",
@@ -178,9 +185,9 @@ def _everything(asked: _Asked) -> str:
 
 
 def _by_extension(asked: _Asked) -> str:
-    """One stream for each extension asked for, or else for each that may be seen."""
-    name = "extension" if "extension" in asked.given else "own"
-    keys = "unnest(array[:extension::text])" if name == "extension" else "unnest(:own::text[])"
+    """One stream for each extension asked for, or else that may be seen, or else of the group."""
+    name = next(name for name in ("extension", "own", "group") if name in asked.given)
+    keys = "array[:extension::text]" if name == "extension" else f":{name}::text[]"
     conditions = ["e.account_id = :account", "e.extension = k.extension"]
     stream = _stream(
         asked.without(name),
@@ -189,7 +196,7 @@ def _by_extension(asked: _Asked) -> str:
         "e.started_at",
         "e.call",
     )
-    return _merged(asked, f"{keys} k(extension)", stream)
+    return _merged(asked, f"unnest({keys}) k(extension)", stream)
 
 
 def _by_outcome(asked: _Asked) -> str:
@@ -251,7 +258,7 @@ def list_query(sort: str, source: Source, given: frozenset[str]) -> ListQuery:
     order = _ORDER[sort].replace("{at}", "p.at").replace("{id}", "p.id")
     page = f"with p as (\n{_SOURCES[source](_Asked(sort, given))}\n)"
     joined = "from p join calls c on c.id = p.id"
-    return _numbered("\n".join((page, "select", COLUMNS, joined, CLIENTS, order)))
+    return _numbered("\n".join((page, "select", COLUMNS, joined, BESIDE, order)))
 
 
 _PARAMETER = re.compile(r"(?<!:):([a-z_]+)")

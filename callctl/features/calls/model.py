@@ -1,9 +1,10 @@
 """What the API and the console say of calls: one declaration for JSON, OpenAPI and filters."""
 
 from datetime import datetime, time
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import replace
 
 DirectionName = Literal["inbound", "outbound", "internal"]
 DispositionName = Literal[
@@ -19,7 +20,8 @@ Instant = Annotated[
 class CallFilters(Struct, frozen=True, forbid_unknown_fields=True):
     """Filters of the call list. All that are given must hold; periods are half open.
 
-    `extension` finds calls that it placed, answered or was tried in. `number` is any part of the
+    `extension` finds calls that it placed, answered or was tried in; `group`, the id of a group of
+    people, those in which one of their extensions had such a part. `number` is any part of the
     caller's, the dialled or the final number. `time_since` and `time_until` are times of day in
     the account's zone; a later start than end runs over midnight. `client` finds the calls of all
     numbers that the client has now; `client_type` is the type that the call's client had then.
@@ -37,6 +39,7 @@ class CallFilters(Struct, frozen=True, forbid_unknown_fields=True):
     missed: bool | None = None
     completeness: CompletenessName | None = None
     extension: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
+    group: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
     number: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
     client: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
     client_type: Annotated[str, Meta(min_length=1, max_length=60)] | None = None
@@ -48,13 +51,18 @@ class CallFilters(Struct, frozen=True, forbid_unknown_fields=True):
     limit: Annotated[int, Meta(ge=1, le=500)] = 50
     cursor: Annotated[str, Meta(max_length=200)] | None = None
 
+    def without_page(self) -> "CallFilters":
+        """What is asked for, without which part of it."""
+        return replace(self, limit=CallFilters().limit, cursor=None)
+
 
 class CallSummary(Struct, frozen=True):
     """One line of the history. `from` and `to` are the parties at the start (R001-10).
     `too_long_seconds`: the threshold that the call has passed (R001-15).
 
     The client is who has the customer's number now; `client_type` is the type from when the call
-    was stored, `client_type_now` the present one (R001-19).
+    was stored, `client_type_now` the present one (R001-19). `problem` and `solution` are the latest
+    note's. `cost` is in the smallest unit of `currency`; both are null where the call has no price.
     """
 
     id: int
@@ -90,6 +98,10 @@ class CallSummary(Struct, frozen=True):
     client_name: str | None
     client_type: str | None
     client_type_now: str | None
+    problem: str | None
+    solution: str | None
+    cost: int | None
+    currency: str | None
 
 
 class AttemptView(Struct, frozen=True):
@@ -194,3 +206,46 @@ class CallDetail(Struct, frozen=True):
     linkedids: list[str]
     plan_id: str | None
     notes: list[NoteView]
+
+
+FilterName = Annotated[str, Meta(min_length=1, max_length=100)]
+
+
+class NewSavedFilter(Struct, frozen=True, forbid_unknown_fields=True):
+    """Filters of the call list to keep under a name, without `cursor` and `limit`, which belong to
+    a page. A shared one is offered to everybody of the account, each within their own calls."""
+
+    name: FilterName
+    filters: CallFilters
+    shared: bool = False
+
+
+class SavedFilterChange(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is to be another; what is left out stays. `filters` replace all that there were."""
+
+    name: FilterName | UnsetType = UNSET
+    filters: CallFilters | UnsetType = UNSET
+    shared: bool | UnsetType = UNSET
+
+
+class SavedFilterView(Struct, frozen=True):
+    """Filters as `GET /api/v1/calls` takes them. `mine`: of whoever asks; `owner` is a login, null
+    for the machine's. `problem` says why this version cannot go by them, as for a field that there
+    is no more; they are to be saved anew then."""
+
+    id: int
+    name: str
+    shared: bool
+    mine: bool
+    owner: str | None
+    filters: dict[str, Any]
+    problem: str | None
+    created_at: datetime
+    changed_at: datetime
+
+
+class SavedFilterFilters(Struct, frozen=True, forbid_unknown_fields=True):
+    """`cursor` is the `next` of the page before."""
+
+    limit: Annotated[int, Meta(ge=1, le=500)] = 100
+    cursor: Annotated[str, Meta(max_length=20, pattern=r"^[0-9]{1,18}$")] | None = None

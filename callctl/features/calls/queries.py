@@ -1,6 +1,6 @@
 """Reading calls one by one, and what hangs on them; the list's queries are in listing.py."""
 
-from callctl.features.calls.listing import CLIENTS, COLUMNS
+from callctl.features.calls.listing import BESIDE, COLUMNS
 
 CHANGES_UNTIL = """
 select least(statement_timestamp(), min(case when backend_xid is not null then xact_start
@@ -22,11 +22,22 @@ limit $3
 CLIENT_NUMBERS = """
 select number_id from client_numbers where account_id = $1 and client_id = $2
 """
+GROUP_EXTENSIONS = """
+select array(
+    select p.extension from people p
+    where p.account_id = g.account_id and p.group_id = g.id and p.extension is not null
+      and (p.active or not exists (
+            select from people o
+            where o.account_id = p.account_id and o.extension = p.extension and o.active)))
+from groups g where g.account_id = $1 and g.id = $2
+"""
+"""Whoever has left an extension to somebody else has left it with its calls (migrations/0007)."""
+
 CLIENT_TYPE = "select id from client_types where account_id = $1 and name = $2"
 
 GET_CALL = f"""
 select {COLUMNS}, c.linkedids, c.plan_id, c.why
-from calls c {CLIENTS}
+from calls c {BESIDE}
 where c.account_id = $1 and c.id = $2
   and ($3::text[] is null or exists (
         select 1 from call_extensions s where s.call = c.id and s.extension = any($3::text[])))
@@ -34,7 +45,7 @@ where c.account_id = $1 and c.id = $2
 
 SELECTED_CALLS = f"""
 select {COLUMNS}
-from calls c {CLIENTS}
+from calls c {BESIDE}
 where c.account_id = $1 and c.id = any($2::bigint[])
   and ($3::text[] is null or exists (
         select 1 from call_extensions s where s.call = c.id and s.extension = any($3::text[])))

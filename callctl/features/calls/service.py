@@ -44,8 +44,8 @@ MOST_NUMBERS = 400
 _MOST_GRAMS = 3
 
 MANY_EXTENSIONS = 8
-"""To see the calls of so many or more, rare ones are found by reading all that are so rare: fewer
-than there are of each extension's until enough of them are so."""
+"""Of the calls of so many or more (a scope's, a group's), rare ones are found by reading all that
+are so rare: fewer than there are of each extension's until enough of them are so."""
 
 LONG_TALK_SECONDS = 600
 """From here on there is an index of long calls (migrations/0003)."""
@@ -67,6 +67,11 @@ class CallService:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+
+    @property
+    def db(self) -> Database:
+        """For what goes with the list (`list_api.py`)."""
+        return self._db
 
     async def list_calls(self, scope: CallScope, filters: CallFilters) -> Page[CallSummary]:
         """As `list_page`."""
@@ -148,12 +153,18 @@ async def list_values(
 ) -> dict[str, Any] | None:
     """The parameters of a list by name; what is not asked for is not among them.
 
-    None when no call can be so: of a client without numbers, of a type that there is not.
+    None when no call can be so: of a client without numbers, of people without an extension, of a
+    type or a group that there is not.
     """
     number = await _find_numbers(connection, scope, filters)
     if filters.client is not None and not number.ids:
         return None
     values = {name: getattr(filters, name) for name in _ASKED}
+    if filters.group is not None:
+        account_id, group = scope.account_id, filters.group
+        values["group"] = await connection.fetchval(queries.GROUP_EXTENSIONS, account_id, group)
+        if not values["group"]:
+            return None
     values["own"] = None if scope.extensions is None else list(scope.extensions)
     values |= {"numbers": number.ids, "number_part": number.part}
     if filters.client_type is not None:
@@ -177,9 +188,7 @@ async def list_values(
 async def _find_numbers(connection: Any, scope: CallScope, filters: CallFilters) -> _Number:
     """A client's numbers, and those that hold the part asked for anywhere; separators in it do not
     count."""
-    wanted = "".join(c for c in filters.number or "" if c not in " -()./") or None
-    if filters.number is not None and wanted is None:
-        raise CallctlError("invalid_field", "no digit to search for", "query.number")
+    wanted = _bare(filters.number) or None
     if filters.client is not None:
         found = await connection.fetch(queries.CLIENT_NUMBERS, scope.account_id, filters.client)
         return _Number([row[0] for row in found], wanted)
@@ -191,6 +200,10 @@ async def _find_numbers(connection: Any, scope: CallScope, filters: CallFilters)
     if len(found) > MOST_NUMBERS:
         return _Number(part=wanted)
     return _Number(ids=[row[0] for row in found])
+
+
+def _bare(number: str | None) -> str:
+    return "".join(c for c in number or "" if c not in " -()./")
 
 
 def telling_grams(wanted: str) -> list[str]:
@@ -242,9 +255,10 @@ def choose_source(scope: CallScope, filters: CallFilters, values: Mapping[str, A
         or filters.too_long
         or (filters.min_talk or 0) >= LONG_TALK_SECONDS
     )
-    many = len(scope.extensions or ()) >= MANY_EXTENSIONS
-    own = scope.extensions is not None and not (many and has_own_index)
-    if filters.extension is not None or own:
+    wanted = values.get("group") if scope.extensions is None else scope.extensions
+    many = len(wanted or ()) >= MANY_EXTENSIONS
+    by_each = wanted is not None and not (many and has_own_index)
+    if filters.extension is not None or by_each:
         return Source.EXTENSION
     if filters.client_type is not None:
         return Source.CLIENT_TYPE
@@ -256,6 +270,8 @@ def choose_source(scope: CallScope, filters: CallFilters, values: Mapping[str, A
 def check_filters(filters: CallFilters) -> _Cursor | None:
     """The cursor, if there is one. Raises CallctlError("invalid_field")."""
     _check_periods(filters)
+    if filters.number is not None and not _bare(filters.number):
+        raise CallctlError("invalid_field", "no digit to search for", "query.number")
     return _read_cursor(filters)
 
 

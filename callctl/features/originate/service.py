@@ -16,10 +16,12 @@ from callctl.asterisk.ami_protocol import (
     AmiTimeout,
 )
 from callctl.core.errors import CallctlError
+from callctl.core.permissions import Scope
 from callctl.core.routing.model import Extension
-from callctl.core.scope import CallScope
 from callctl.features.originate.model import OrderState, PlaceCall, PlacedCall
 from callctl.features.originate.store import CallOrder, OrderStore
+from callctl.http.auth import require_scope
+from callctl.http.endpoint import Actor
 from callctl.telemetry.log import get_logger
 
 log = get_logger(__name__)
@@ -61,41 +63,63 @@ class OriginateService:
         self._store = store
         self._find_extension = find_extension
 
-    async def place(
-        self, scope: CallScope, placed_by: str, order: PlaceCall, key: str | None
-    ) -> PlacedCall:
-        """Order the call, from an extension of the scope.
+    async def place(self, actor: Actor, order: PlaceCall, key: str | None) -> PlacedCall:
+        """Order the call, from the actor's own extension, or from any for who sees all calls.
 
         With a `key` seen before, the first order's outcome is told again.
 
-        Raises CallctlError: ``invalid_field``, ``idempotency_conflict``, ``asterisk_unavailable``
+        Raises CallctlError: ``invalid_field``, ``not_found`` (no such call or client within the
+        scope), ``forbidden``, ``idempotency_conflict``, ``asterisk_unavailable``
         (nothing sent; the same key may be used again), ``call_failed`` (refused by Asterisk),
         ``call_uncertain`` (sent, outcome unknown), ``database_unavailable`` (nothing sent).
         """
-        number = normalise_dialled(order.to)
         key = check_key(key)
-        account_id = scope.account_id
-        extension = self._extension(scope, order.from_)
+        account_id = actor.account_id
+        extension = await self._extension(actor, order.from_)
+        number = await self._number(actor, order, extension.number)
+        asked = (extension.number, number, order.ring_seconds)
         if key and (earlier := await self._store.get_by_key(account_id, key)):
-            return _tell_again(earlier, order, number)
+            return _tell_again(earlier, asked)
         if not self._ami.state.connected:
             raise _unavailable(self._ami.state.reason)
-        new = await self._store.insert_order(
-            account_id, key, placed_by, order.from_, number, order.ring_seconds
-        )
+        new = await self._store.insert_order(account_id, key, actor.name, *asked)
         if new is None:
             earlier = await self._store.get_by_key(account_id, key or "")
             assert earlier is not None
-            return _tell_again(earlier, order, number)
+            return _tell_again(earlier, asked)
         # The client may go away; the order and its row must still come to one end together.
         return await asyncio.shield(self._send(new, extension))
 
-    def _extension(self, scope: CallScope, number: str) -> Extension:
-        extension = self._find_extension(scope.account_id, number)
-        may_use = scope.extensions is None or number in scope.extensions
-        if extension is None or not extension.enabled or not may_use:
+    async def _extension(self, actor: Actor, wanted: str | None) -> Extension:
+        number = wanted
+        if wanted is None or actor.extensions is not None:
+            user = actor.author.responsible_id
+            number = await self._store.own_extension(actor.account_id, user)
+            if number is None or wanted not in (None, number):
+                what = "your own extension, and no other, can call" if number else "you have none"
+                raise CallctlError("invalid_field", what, field="body.from")
+        extension = self._find_extension(actor.account_id, number or "")
+        if extension is None or not extension.enabled:
             raise CallctlError("invalid_field", f"no extension {number}", field="body.from")
         return extension
+
+    async def _number(self, actor: Actor, order: PlaceCall, extension: str) -> str:
+        """What to dial: a number that was chosen here is known to be the actor's to see."""
+        if [order.to, order.call, order.client].count(None) != 2:
+            raise CallctlError("invalid_field", "give one of to, call and client", "body.to")
+        if order.to is not None:
+            return normalise_dialled(order.to)
+        if order.call is not None:
+            require_scope(actor, Scope.CALLS_READ)
+            number = await self._store.find_party(actor.calls, order.call, extension)
+            what, place = "the call's other party is withheld or unknown", "body.call"
+        else:
+            require_scope(actor, Scope.CLIENTS_READ)
+            number = await self._store.find_client_number(actor.account_id, order.client or 0)
+            what, place = "the client has no number", "body.client"
+        if number is None:
+            raise CallctlError("invalid_field", what, place)
+        return normalise_dialled(number, place)
 
     async def _send(self, order: CallOrder, extension: Extension) -> PlacedCall:
         try:
@@ -136,11 +160,11 @@ class OriginateService:
             await self._store.finish(order.id, state, detail)
 
 
-def normalise_dialled(text: str) -> str:
+def normalise_dialled(text: str, field: str = "body.to") -> str:
     """``+36 (1) 234-5678`` as ``+3612345678``. Raises CallctlError("invalid_field")."""
     number = _IGNORED.sub("", text)
     if not _NUMBER.fullmatch(number) or not number.isascii():
-        raise CallctlError("invalid_field", "not a number to dial", field="body.to")
+        raise CallctlError("invalid_field", "not a number to dial", field=field)
     return number
 
 
@@ -153,8 +177,7 @@ def check_key(key: str | None) -> str | None:
     return key
 
 
-def _tell_again(earlier: CallOrder, order: PlaceCall, number: str) -> PlacedCall:
-    asked = (order.from_, number, order.ring_seconds)
+def _tell_again(earlier: CallOrder, asked: tuple[str, str, int]) -> PlacedCall:
     if (earlier.extension, earlier.number, earlier.ring_seconds) != asked:
         raise CallctlError(
             "idempotency_conflict",

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from callctl.core.errors import CallctlError
+from callctl.core.scope import CallScope
 from callctl.db.pool import Database
 from callctl.features.originate.model import OrderState
 
@@ -42,6 +45,26 @@ _FINISH = "update call_orders set state = $2, detail = $3 where id = $1 and stat
 
 _FORGET = "delete from call_orders where id = $1 and state = 'sending'"
 
+_OWN_EXTENSION = "select extension from users where account_id = $1 and id = $2"
+
+# Whom an extension calls back: the party outside, or inside the one that it is not itself.
+_PARTY = """
+select n.number
+from calls c left join numbers n on n.id = case
+    when c.customer_number_id is not null or c.direction <> 'internal' then c.customer_number_id
+    when c.extension = $4 then c.to_number_id
+    else c.from_number_id end
+where c.account_id = $1 and c.id = $2
+  and ($3::text[] is null or exists (
+        select 1 from call_extensions s where s.call = c.id and s.extension = any($3::text[])))
+"""
+
+_CLIENT = """
+select (select n.number from client_numbers l join numbers n on n.id = l.number_id
+        where l.client_id = k.id order by l.position, n.id limit 1)
+from clients k where k.account_id = $1 and k.id = $2
+"""
+
 
 class OrderStore:
     def __init__(self, db: Database) -> None:
@@ -69,9 +92,35 @@ class OrderStore:
     async def finish(self, order_id: int, state: OrderState, detail: str = "") -> None:
         await self._db.execute(_FINISH, order_id, state.value, detail)
 
+    async def own_extension(self, account_id: int, user_id: int | None) -> str | None:
+        """The user's; None for one without, and for no user."""
+        extension: str | None = await self._db.fetchval(_OWN_EXTENSION, account_id, user_id)
+        return extension
+
+    async def find_party(self, scope: CallScope, call: int, extension: str) -> str | None:
+        """The number of a call's other party as `extension` sees it, None where it is unknown.
+
+        Raises CallctlError("not_found"), also for a call outside the scope.
+        """
+        seen = None if scope.extensions is None else list(scope.extensions)
+        return _number(
+            await self._db.fetchrow(_PARTY, scope.account_id, call, seen, extension), f"call {call}"
+        )
+
+    async def find_client_number(self, account_id: int, client: int) -> str | None:
+        """The first of a client's numbers. Raises CallctlError("not_found")."""
+        return _number(await self._db.fetchrow(_CLIENT, account_id, client), f"client {client}")
+
     async def forget(self, order_id: int) -> None:
         """As if never asked: for an order of which nothing was sent."""
         await self._db.execute(_FORGET, order_id)
+
+
+def _number(row: Any, what: str) -> str | None:
+    if row is None:
+        raise CallctlError("not_found", f"there is no {what}")
+    number: str | None = row[0]
+    return number
 
 
 def _order(row: object) -> CallOrder:
