@@ -114,7 +114,7 @@ async def walk(running: Daemon) -> AsyncIterator[Walk]:
 
 async def test_every_operation_that_changes_something_writes_a_line(walk: Walk) -> None:
     for part in (
-        clients, client_lists, calls_and_recordings, pauses, exports_and_callbacks, routing,
+        clients, client_lists, call_list, calls_and_recordings, pauses, exports_and_callbacks, routing,
         webhooks_and_notices, people, profile, accounts,
     ):  # fmt: skip
         await part(walk)
@@ -158,6 +158,17 @@ async def client_lists(walk: Walk) -> None:
     path = "/client-groups/{id}/members/{client}"
     await walk.change("DELETE", path, id=group, client=client)
     await walk.change("DELETE", "/client-groups/{id}", id=group)
+
+
+async def call_list(walk: Walk) -> None:
+    """Shared filters: one's own are nobody else's business."""
+    rule = {"outcome": "BUSY", "colour": "red", "icon": "flag"}
+    await walk.change("PUT", "/display-hints", {"rules": [rule]})
+    new = {"name": "busy", "filters": {"disposition": "BUSY"}, "shared": True}
+    made = (await walk.change("POST", "/saved-filters", new))["id"]
+    for change in ({"name": "engaged"}, {"shared": False}, {"shared": True}):
+        await walk.change("PATCH", "/saved-filters/{id}", change, id=made)
+    await walk.change("DELETE", "/saved-filters/{id}", id=made)
 
 
 async def calls_and_recordings(walk: Walk) -> None:
