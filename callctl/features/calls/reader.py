@@ -45,7 +45,7 @@ PAUSE_CALLS = 5
 """Calls built at a time: so long (a millisecond) a call that wants its plan may have to wait."""
 
 POLL_SECONDS = 0.1
-STORE_SECONDS = 0.5
+STORE_SECONDS = 1.0
 """From one transaction to the next while calls keep ending: a transaction costs more than the few
 calls of a tenth of a second. The first call after a pause is stored at once."""
 RETRY_SECONDS = 1.0
