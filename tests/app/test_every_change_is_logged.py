@@ -114,8 +114,8 @@ async def walk(running: Daemon) -> AsyncIterator[Walk]:
 
 async def test_every_operation_that_changes_something_writes_a_line(walk: Walk) -> None:
     for part in (
-        clients, client_lists, call_list, calls_and_recordings, pauses, exports_and_callbacks, routing,
-        webhooks_and_notices, people, profile, accounts,
+        clients, client_lists, call_list, calls_and_recordings, pauses, exports_and_callbacks,
+        routing, webhooks_and_notices, people, profile, accounts,
     ):  # fmt: skip
         await part(walk)
     declared = {
