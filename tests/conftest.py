@@ -14,17 +14,8 @@ from callctl.db.embedded import EmbeddedPostgres
 from callctl.db.migrate import migrate
 from callctl.db.pool import Database
 
-ROOT = Path(__file__).parent
 _TEMPLATE = "callctl_template"
 _names = itertools.count(1)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of one directory share what they start (Asterisk, phones, addresses): they run one
-    after the other, beside those of other directories."""
-    for item in items:
-        directory = item.path.relative_to(ROOT).parts[0]
-        item.add_marker(pytest.mark.xdist_group(directory))
 
 
 @pytest.fixture(scope="session")
