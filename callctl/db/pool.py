@@ -86,6 +86,11 @@ class Database:
         except TimeoutError:
             self._pool.terminate()
 
+    @property
+    def open_connections(self) -> int:
+        """How many connections the pool has now, in use or not."""
+        return int(self._pool.get_size())
+
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:
         """A connection of one's own, outside any transaction."""

@@ -72,6 +72,7 @@ async def test_answered_call_leaves_route_try_and_attempt(switch: Switch) -> Non
                 "account": "1",
                 "plan": "p1",
                 "source": "plan",
+                "withheld": "",
                 "why": "",
             },
         ),

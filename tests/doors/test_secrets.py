@@ -18,7 +18,7 @@ from tests.doors.house import NET, House, command, counted
 pytestmark = pytest.mark.asterisk
 
 BROWSER = {"Accept": "text/html"}
-NOT_ASKED = ("/api/v1/sessions",)
+NOT_ASKED = ("/api/v1/sessions", "/api/v1/events")
 
 
 class Heard:

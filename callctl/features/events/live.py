@@ -27,7 +27,7 @@ from callctl.telemetry.metrics import UNITS_FAILED
 
 log = get_logger("live")
 
-FLUSH_SECONDS = 0.5
+FLUSH_SECONDS = 0.2
 """From one transaction with live events to the next: many cost little more than one."""
 
 MOST_NEWS = 10_000

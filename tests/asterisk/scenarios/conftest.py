@@ -174,14 +174,10 @@ class Resources:
     @classmethod
     async def of(cls, stack: Stack) -> "Resources":
         daemon = stack.daemon
-        # The pool opens connections when they are needed, and keeps them: have all of them now
-        # but the two of its ten that listen for changes of routing and limits all the time.
-        async with contextlib.AsyncExitStack() as pool:
-            for _ in range(8):
-                await pool.enter_async_context(daemon.db.connection())
         return cls(
             tasks=len(asyncio.all_tasks()),
-            descriptors=len(os.listdir("/proc/self/fd")),
+            # The pool opens connections when they are needed, and keeps them for a while.
+            descriptors=len(os.listdir("/proc/self/fd")) - daemon.db.open_connections,
             agi_sessions=daemon.agi.open_sessions,
             raw_recordings=len(os.listdir(stack.asterisk.recordings_spool)),
             # One that stayed would be an alarm: AMI told of it, and the journal did not.
