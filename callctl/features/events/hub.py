@@ -110,7 +110,8 @@ class EventHub:
                 yield position, page
             elif changed is self._changed:
                 try:
-                    await asyncio.wait_for(changed.wait(), TICK_SECONDS)
+                    async with asyncio.timeout(TICK_SECONDS):
+                        await changed.wait()
                 except TimeoutError:
                     yield position or self._end, []
 

@@ -104,7 +104,8 @@ class ExportRunner:
             except (CallctlError, *_DATABASE_AWAY) as error:
                 log.info("exports_wait", error=str(error))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._wake.wait()
 
     async def run_next(self, service: ExportService) -> bool:
         """Make the export that waits longest; whether there was one."""

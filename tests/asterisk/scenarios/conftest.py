@@ -164,7 +164,8 @@ async def office(
 class Resources:
     """What a call might leave behind, counted."""
 
-    tasks: int
+    tasks: Counter[str]
+    """By what they run."""
     descriptors: int
     agi_sessions: int
     raw_recordings: int
@@ -175,7 +176,7 @@ class Resources:
     async def of(cls, stack: Stack) -> "Resources":
         daemon = stack.daemon
         return cls(
-            tasks=len(asyncio.all_tasks()),
+            tasks=Counter(_what_runs(task) for task in asyncio.all_tasks()),
             # The pool opens connections when they are needed, and keeps them for a while.
             descriptors=len(os.listdir("/proc/self/fd")) - daemon.db.open_connections,
             agi_sessions=daemon.agi.open_sessions,
@@ -192,7 +193,15 @@ class Resources:
 
     def exceeds(self, other: "Resources") -> list[str]:
         """Names of what is more here than in `other`."""
-        return [name for name in self.__slots__ if getattr(self, name) > getattr(other, name)]
+        names = [name for name in self.__slots__ if name != "tasks"]
+        more = [name for name in names if getattr(self, name) > getattr(other, name)]
+        if self.tasks.total() > other.tasks.total():
+            more += [f"task {name}" for name in self.tasks - other.tasks]
+        return more
+
+
+def _what_runs(task: asyncio.Task[object]) -> str:
+    return getattr(task.get_coro(), "__qualname__", task.get_name())
 
 
 async def _settled(stack: Stack, before: Resources) -> None:
