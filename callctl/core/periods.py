@@ -2,7 +2,21 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from zoneinfo import ZoneInfo
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
+
+_OF_ONE_MACHINE = frozenset({"Factory", "localtime"})
+"""Names that mean something else on the next machine, or nothing: PostgreSQL knows them not."""
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones() - _OF_ONE_MACHINE)
+
+
+def is_zone(name: str) -> bool:
+    """Whether `name` is a zone of the IANA database, such as Europe/Budapest."""
+    return name in _zones()
 
 
 class DashboardPeriod(StrEnum):

@@ -8,8 +8,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
 
+from callctl.core.periods import is_zone
 from callctl.core.routing.causes import parse_cause
 from callctl.core.routing.check_limits import check_limits
 from callctl.core.routing.model import (
@@ -109,9 +109,7 @@ def _caller_id(path: str, value: str | None, *, withheld: bool = False) -> Itera
 
 
 def _zone(path: str, name: str) -> Iterator[Problem]:
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, LookupError):
+    if not is_zone(name):
         yield Problem(path, f"{name!r} is no time zone; write one such as Europe/Budapest")
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import asyncpg
 from msgspec import UNSET, structs
@@ -10,6 +9,7 @@ from msgspec import UNSET, structs
 from callctl.core.author import Author
 from callctl.core.errors import CallctlError
 from callctl.core.names import tidy_name
+from callctl.core.periods import is_zone
 from callctl.db.audit import record_change
 from callctl.db.pool import Database
 from callctl.features.accounts import store
@@ -23,6 +23,7 @@ from callctl.features.accounts.model import (
     NewAccount,
 )
 from callctl.http.endpoint import Actor, Page
+from callctl.numbers import is_country
 from callctl.telemetry.log import get_logger
 
 log = get_logger("callctl.accounts")
@@ -60,6 +61,7 @@ class AccountService:
     async def create_account(self, actor: Actor, new: NewAccount) -> CreatedAccount:
         """Raises CallctlError: `not_found` (parent), `already_exists`, `invalid_field`."""
         name, zone = _checked_name(new.name), _checked_zone(new.timezone)
+        country = _checked_country(new.country)
         if new.administrator.name:
             _checked_name(new.administrator.name, "body.administrator.name")
         parent_id = new.parent_id or actor.account_id
@@ -70,7 +72,7 @@ class AccountService:
                     message = "nothing can be below an enterprise"
                     raise CallctlError("invalid_field", message, "body.parent_id")
                 account_id = await connection.fetchval(
-                    store.ACCOUNT_INSERT, parent_id, new.code, name, new.kind, zone, new.country
+                    store.ACCOUNT_INSERT, parent_id, new.code, name, new.kind, zone, country
                 )
                 account = await _get(connection, actor, account_id)
                 await _record(connection, actor, "created", None, account)
@@ -146,7 +148,7 @@ def _changed(account: AccountItem, change: AccountChange) -> AccountItem:
     if change.timezone is not UNSET:
         after = structs.replace(after, timezone=_checked_zone(change.timezone))
     if change.country is not UNSET:
-        after = structs.replace(after, country=change.country)
+        after = structs.replace(after, country=_checked_country(change.country))
     return after
 
 
@@ -158,9 +160,14 @@ def _checked_name(text: str, field: str = "body.name") -> str:
 
 
 def _checked_zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (ValueError, OSError, LookupError):
+    if not is_zone(text):
         message = "is no time zone; write one such as Europe/Budapest"
-        raise CallctlError("invalid_field", message, "body.timezone") from None
+        raise CallctlError("invalid_field", message, "body.timezone")
     return text
+
+
+def _checked_country(code: str) -> str:
+    """One whose numbers are known: the dialplan of every account is made of them."""
+    if not is_country(code):
+        raise CallctlError("invalid_field", f"no numbers are known of {code}", "body.country")
+    return code
