@@ -8,6 +8,7 @@ from callctl.app.ami import list_channels
 from callctl.app.services import Services
 from callctl.core.checks.disks import Thresholds
 from callctl.core.errors import CallctlError
+from callctl.db.idempotency import forget_old_keys
 from callctl.features.calls.reader import JournalReader
 from callctl.features.calls.retention import delete_due_calls
 from callctl.features.checks.recordings import RecordingWatch
@@ -105,6 +106,7 @@ async def _keep_retention(services: Services) -> None:
         done = 0
         with contextlib.suppress(CallctlError):
             done = await services.retention.delete_due() + await delete_due_calls(services.db)
+            done += await forget_old_keys(services.db)
         if not done:
             await asyncio.sleep(RETENTION_SECONDS)
 

@@ -23,6 +23,9 @@ class Author:
 COMMAND_LINE = Author("command line")
 """Whoever runs the machine."""
 
+SYSTEM = Author("callctl")
+"""Nobody: the business itself, as when a call is charged."""
+
 
 def author_of(who: "str | Author") -> Author:
     """A bare name is somebody who is no user."""

@@ -46,6 +46,13 @@ _ALL = (
         "Send `code` as well: the app's six digits, or one of the recovery codes.",
     ),
     ErrorCode(
+        "insufficient_funds",
+        402,
+        "The account's wallet, less what is held, does not cover this; `detail` has `needed`, "
+        "`available` and `shortfall` in minor units of `currency`.",
+        "Top the account up, then ask again. Nothing was posted.",
+    ),
+    ErrorCode(
         "forbidden",
         403,
         "The token or the user's role lacks the scope that this needs; `detail` names it.",

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,10 @@ class Migration:
 
 
 def read_migrations(directory: Path | None = None) -> list[Migration]:
-    """All migrations in order. Raises MigrationError on a stray file, a double or a gap."""
+    """All migrations in order. Numbers may be left out.
+
+    Raises MigrationError on a stray file and on a number that is there twice.
+    """
     directory = directory or resource_dir("migrations")
     found: list[Migration] = []
     for path in sorted(directory.glob("*.sql")):
@@ -53,9 +57,9 @@ def read_migrations(directory: Path | None = None) -> list[Migration]:
                 int(match[1]), path.name, hashlib.sha256(text).hexdigest(), text.decode("utf-8")
             )
         )
-    for expected, migration in enumerate(found, start=1):
-        if migration.version != expected:
-            raise MigrationError(f"{migration.name}: expected number {expected:04d} here")
+    for before, migration in pairwise(found):
+        if migration.version == before.version:
+            raise MigrationError(f"{migration.name}: {before.name} has this number")
     if not found:
         raise MigrationError(f"no migrations in {directory}")
     return found

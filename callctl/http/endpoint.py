@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from callctl.core.author import Author
 from callctl.core.scope import CallScope
+from callctl.db.idempotency import RequestKey
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -62,6 +63,7 @@ class ApiCall:
 
     `actor` is the one who asks; endpoints without a scope get `NOBODY` when none was given.
     `query` and `body` are instances of what the endpoint declares, None where it declares none.
+    `request_key` is how the sender of an idempotent request has named it, None when they have not.
     """
 
     actor: Actor
@@ -70,6 +72,7 @@ class ApiCall:
     body: Any
     headers: Mapping[str, str]
     raw: web.Request
+    request_key: RequestKey | None = None
 
 
 NOBODY = Actor(account_id=0, name="nobody", scopes=frozenset())
@@ -84,8 +87,8 @@ class Endpoint:
     `path` is like ``/api/v1/calls/{id}``; `scope` None = open to all. `response` is the type of
     what the handler returns (a Struct, `Page[...]`, `Empty`), or `web.StreamResponse` for files
     of `content_type`. `example` and `body_example`, values of the declared types, are shown in the
-    document. `errors` are the codes it raises by itself; those of the platform
-    (authentication, decoding, database) are added.
+    document. `idempotent`: it takes an Idempotency-Key (`callctl.db.idempotency`). `errors` are the
+    codes it raises by itself; those of the platform (authentication, decoding, database) are added.
     """
 
     method: str
@@ -103,3 +106,4 @@ class Endpoint:
     max_body_bytes: int = 1024 * 1024
     example: Any = None
     body_example: Struct | None = None
+    idempotent: bool = False

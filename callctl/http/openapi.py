@@ -15,6 +15,15 @@ from callctl.http.endpoint import Empty, Endpoint
 
 _REFERENCE = "#/components/schemas/{name}"
 
+_KEY_PARAMETER = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A name that the sender gives to this request. Sent again with it, nothing is "
+    "done twice, and the first answer comes again; another request with it is refused.",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
+}
+
 _ERROR_SCHEMA = {
     "title": "Error",
     "type": "object",
@@ -71,6 +80,8 @@ def error_codes_of(endpoint: Endpoint) -> tuple[str, ...]:
         codes |= dict.fromkeys(("unauthenticated", "forbidden", "database_unavailable"))
         if endpoint.method != "GET":
             codes["cross_origin"] = None
+    if endpoint.idempotent:
+        codes["idempotency_conflict"] = None
     # An unknown query parameter is refused everywhere.
     codes["invalid_field"] = None
     if endpoint.body is not None:
@@ -101,6 +112,8 @@ def _operation(
         for name in re.findall(r"{(\w+)}", endpoint.path)
     ]
     query_parameters, components = _query_parameters(endpoint.query)
+    if endpoint.idempotent:
+        parameters.append(_KEY_PARAMETER)
     operation: dict[str, Any] = {
         "summary": endpoint.summary,
         "operationId": _operation_id(endpoint),

@@ -12,10 +12,12 @@ import structlog
 from aiohttp import web
 
 from callctl.core.errors import CallctlError
+from callctl.db.idempotency import HEADER as KEY_HEADER
+from callctl.db.idempotency import RequestKey, check_key, request_digest
 from callctl.http.auth import ACTOR, Authenticator, Origin, identify, require_scope
 from callctl.http.connections import Connection, Connections, HttpLimits
 from callctl.http.decode import decode_body, decode_path, decode_query
-from callctl.http.endpoint import NOBODY, ApiCall, Endpoint
+from callctl.http.endpoint import NOBODY, Actor, ApiCall, Endpoint
 from callctl.http.health import ReadinessCheck, health_endpoints
 from callctl.http.openapi import build_openapi
 from callctl.telemetry.log import get_logger
@@ -91,17 +93,24 @@ def _handler_of(endpoint: Endpoint, authenticator: Authenticator, origin: Origin
         actor = None
         if endpoint.scope is not None:
             actor = require_scope(await _identified(request, authenticator, origin), endpoint.scope)
-        call = ApiCall(
-            actor=actor or NOBODY,
-            path=decode_path(endpoint, request.match_info),
-            query=decode_query(endpoint, request.query),
-            body=await decode_body(endpoint, request),
-            headers=request.headers,
-            raw=request,
-        )
+        path = decode_path(endpoint, request.match_info)
+        query = decode_query(endpoint, request.query)
+        body = await decode_body(endpoint, request)
+        key = _request_key(endpoint, request, actor or NOBODY, query, body)
+        call = ApiCall(actor or NOBODY, path, query, body, request.headers, request, key)
         return _response_of(endpoint, await endpoint.handler(call))
 
     return handle
+
+
+def _request_key(
+    endpoint: Endpoint, request: web.Request, actor: Actor, query: Any, body: Any
+) -> RequestKey | None:
+    key = check_key(request.headers.get(KEY_HEADER)) if endpoint.idempotent else None
+    if key is None:
+        return None
+    digest = request_digest(request.method, request.path, query, body)
+    return RequestKey(actor.account_id, actor.name, key, digest)
 
 
 async def _expect(request: web.Request) -> None:

@@ -71,8 +71,7 @@ async def test_a_failing_file_leaves_nothing_behind(empty_url: str, directory: P
     ("name", "words"),
     [
         ("three.sql", "not named"),
-        ("0004_four.sql", "expected number 0003"),
-        ("0002_again.sql", "expected number"),
+        ("0002_again.sql", "has this number"),
     ],
 )
 def test_stray_files_are_refused(directory: Path, name: str, words: str) -> None:

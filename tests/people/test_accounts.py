@@ -1,5 +1,7 @@
 """The tree of accounts, seen from its nodes."""
 
+from callctl.core.author import SYSTEM
+from callctl.db.ledger import charge
 from tests.people.conftest import PASSWORD, Office, Person
 
 NEW = {"code": "acme", "name": "Acme", "kind": "reseller"}
@@ -77,6 +79,27 @@ async def test_an_account_below_is_edited_and_invited_to_again(office: Office) -
     await run_by(office, again, "rita")
 
 
+async def test_an_account_has_its_parents_currency_until_it_chooses_or_has_money(
+    office: Office,
+) -> None:
+    made = await make(office, currency="HUF")
+    assert made["account"]["currency"] == "HUF"  # type: ignore[index]
+    rita = await run_by(office, made, "rita")
+    shop = (await make(office, rita, code="shop", kind="enterprise"))["account"]
+    assert shop["currency"] == "HUF"  # type: ignore[index]
+    path = f"/accounts/{shop['id']}"  # type: ignore[index]
+    status, changed = await office.ask("PATCH", path, {"currency": "COIN"}, who=rita)
+    assert (status, changed["currency"]) == (200, "COIN")
+    async with office.db.transaction() as connection:
+        await charge(
+            connection, account_id=changed["id"], amount=1, kind="call", reference="call:1",
+            author=SYSTEM, overdraw=True,
+        )  # fmt: skip
+    status, body = await office.ask("PATCH", path, {"currency": "EUR"}, who=rita)
+    assert (status, body["error"]["field"]) == (409, "body.currency")
+    assert (await office.ask("PATCH", path, {"currency": "COIN", "name": "S"}, who=rita))[0] == 200
+
+
 async def test_what_cannot_be_is_refused_by_its_field(office: Office) -> None:
     cases: tuple[tuple[dict[str, object], int, str], ...] = (
         ({"code": "main"}, 409, "body.code"),
@@ -89,6 +112,8 @@ async def test_what_cannot_be_is_refused_by_its_field(office: Office) -> None:
         ({"timezone": "localtime"}, 422, "body.timezone"),
         ({"country": "hu"}, 422, "body.country"),
         ({"country": "ND"}, 422, "body.country"),
+        ({"currency": "huf"}, 422, "body.currency"),
+        ({"currency": "XXX"}, 422, "body.currency"),
         ({"colour": "red"}, 422, "body.colour"),
         ({"administrator": {"name": "\n"}}, 422, "body.administrator.name"),
     )

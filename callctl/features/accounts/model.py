@@ -9,6 +9,7 @@ Name = Annotated[str, Meta(max_length=100)]
 Code = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,39}$")]
 Zone = Annotated[str, Meta(max_length=64)]
 Country = Annotated[str, Meta(pattern="^[A-Z]{2}$")]
+Currency = Annotated[str, Meta(pattern="^([A-Z]{3}|COIN)$")]
 Email = Annotated[str, Meta(max_length=254, pattern=r"^[!-?A-~]+@[!-?A-~]+$")]
 Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 
@@ -23,6 +24,7 @@ class AccountItem(Struct, frozen=True):
     kind: str
     timezone: str
     country: str
+    currency: str
     created_at: datetime
 
 
@@ -34,7 +36,8 @@ class FirstAdministrator(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewAccount(Struct, frozen=True, forbid_unknown_fields=True):
-    """An account below `parent_id` (one's own if left out). `timezone` is an IANA name."""
+    """An account below `parent_id` (one's own if left out). `timezone` is an IANA name, `currency`
+    a code of ISO 4217 or COIN, the parent's if left out."""
 
     code: Code
     name: Name
@@ -42,6 +45,7 @@ class NewAccount(Struct, frozen=True, forbid_unknown_fields=True):
     parent_id: Id | None = None
     timezone: Zone = "UTC"
     country: Country = "US"
+    currency: Currency | None = None
     administrator: FirstAdministrator = FirstAdministrator()
 
 
@@ -61,11 +65,12 @@ class IssuedInvitation(Struct, frozen=True):
 
 
 class AccountChange(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is left out stays as it is."""
+    """What is left out stays as it is. The currency stays once there was money in the wallet."""
 
     name: Name | UnsetType = UNSET
     timezone: Zone | UnsetType = UNSET
     country: Country | UnsetType = UNSET
+    currency: Currency | UnsetType = UNSET
 
 
 class AccountFilters(Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,6 +8,7 @@ from msgspec import UNSET, structs
 
 from callctl.core.author import Author
 from callctl.core.errors import CallctlError
+from callctl.core.money.currencies import exponent_of
 from callctl.core.names import tidy_name
 from callctl.core.periods import is_zone
 from callctl.db.audit import record_change
@@ -32,7 +33,7 @@ Invite = Callable[[Any, int, Author, str, str | None], Awaitable[tuple[str, str]
 """(connection, account, author, name, e-mail) to the secret and the link of an administrator's
 invitation, inside a transaction."""
 
-_AUDITED = ("code", "name", "kind", "parent_id", "timezone", "country")
+_AUDITED = ("code", "name", "kind", "parent_id", "timezone", "country", "currency")
 
 
 class AccountService:
@@ -71,9 +72,11 @@ class AccountService:
                 if parent.kind == "enterprise":
                     message = "nothing can be below an enterprise"
                     raise CallctlError("invalid_field", message, "body.parent_id")
+                currency = _checked_currency(new.currency or parent.currency)
                 account_id = await connection.fetchval(
-                    store.ACCOUNT_INSERT, parent_id, new.code, name, new.kind, zone, country
-                )
+                    store.ACCOUNT_INSERT, parent_id, new.code, name, new.kind, zone, country,
+                    currency,
+                )  # fmt: skip
                 account = await _get(connection, actor, account_id)
                 await _record(connection, actor, "created", None, account)
                 secret, link = await self._invite_to(connection, actor, account, new.administrator)
@@ -87,14 +90,12 @@ class AccountService:
         self, actor: Actor, account_id: int, change: AccountChange
     ) -> AccountItem:
         """One's own is changed with its routing. Raises CallctlError: `not_found`, `conflict` (it
-        is one's own), `invalid_field`."""
+        is one's own, or its wallet has entries in its currency), `invalid_field`."""
         async with self._db.transaction() as connection:
             await connection.execute(store.ACCOUNT_LOCK, account_id)
             before = await self._get_below(connection, actor, account_id)
             after = _changed(before, change)
-            await connection.execute(
-                store.ACCOUNT_UPDATE, account_id, after.name, after.timezone, after.country
-            )
+            await _update(connection, after)
             await _record(connection, actor, "changed", before, after)
         await self._on_change()
         return after
@@ -127,6 +128,17 @@ async def _get(connection: Any, actor: Actor, account_id: int) -> AccountItem:
     return AccountItem(**row)
 
 
+async def _update(connection: Any, account: AccountItem) -> None:
+    try:
+        await connection.execute(
+            store.ACCOUNT_UPDATE, account.id, account.name, account.timezone, account.country,
+            account.currency,
+        )  # fmt: skip
+    except asyncpg.RestrictViolationError:
+        message = "money was in its wallet: the currency stays"
+        raise CallctlError("conflict", message, "body.currency") from None
+
+
 async def _record(
     connection: Any, actor: Actor, verb: str, before: AccountItem | None, after: AccountItem
 ) -> None:
@@ -149,6 +161,8 @@ def _changed(account: AccountItem, change: AccountChange) -> AccountItem:
         after = structs.replace(after, timezone=_checked_zone(change.timezone))
     if change.country is not UNSET:
         after = structs.replace(after, country=_checked_country(change.country))
+    if change.currency is not UNSET:
+        after = structs.replace(after, currency=_checked_currency(change.currency))
     return after
 
 
@@ -170,4 +184,12 @@ def _checked_country(code: str) -> str:
     """One whose numbers are known: the dialplan of every account is made of them."""
     if not is_country(code):
         raise CallctlError("invalid_field", f"no numbers are known of {code}", "body.country")
+    return code
+
+
+def _checked_currency(code: str) -> str:
+    try:
+        exponent_of(code)
+    except ValueError as error:
+        raise CallctlError("invalid_field", str(error), "body.currency") from None
     return code

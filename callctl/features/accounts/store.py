@@ -8,7 +8,7 @@ with recursive own as (
     select a.id from accounts a join own o on a.parent_id = o.id
 )
 select a.id, case when a.id <> $1 then a.parent_id end as parent_id, a.code, a.name, a.kind,
-       a.timezone, a.country, a.created_at
+       a.timezone, a.country, a.currency, a.created_at
 from accounts a join own o on o.id = a.id
 where ($2::bigint is null or a.parent_id = $2 and a.id <> $1)
   and ($3::text is null or a.kind = $3)
@@ -24,16 +24,18 @@ with recursive up as (
     select a.id, a.parent_id from accounts a join up on a.id = up.parent_id where up.id <> $1
 )
 select a.id, case when a.id <> $1 then a.parent_id end as parent_id, a.code, a.name, a.kind,
-       a.timezone, a.country, a.created_at
+       a.timezone, a.country, a.currency, a.created_at
 from accounts a where a.id = $2 and exists (select from up where id = $1)
 """
 
 ACCOUNT_INSERT = """
-insert into accounts (parent_id, code, name, kind, timezone, country)
-values ($1, $2, $3, $4, $5, $6)
+insert into accounts (parent_id, code, name, kind, timezone, country, currency)
+values ($1, $2, $3, $4, $5, $6, $7)
 returning id
 """
 
 ACCOUNT_LOCK = "select id from accounts where id = $1 for no key update"
 
-ACCOUNT_UPDATE = "update accounts set name = $2, timezone = $3, country = $4 where id = $1"
+ACCOUNT_UPDATE = """
+update accounts set name = $2, timezone = $3, country = $4, currency = $5 where id = $1
+"""

@@ -18,6 +18,7 @@ from callctl.asterisk.ami_protocol import (
 from callctl.core.errors import CallctlError
 from callctl.core.permissions import Scope
 from callctl.core.routing.model import Extension
+from callctl.db.idempotency import check_key
 from callctl.features.originate.model import OrderState, PlaceCall, PlacedCall
 from callctl.features.originate.store import CallOrder, OrderStore
 from callctl.http.auth import require_scope
@@ -31,7 +32,6 @@ CONTEXT = "originate"
 
 _IGNORED = re.compile(r"[\s().\-/]")
 _NUMBER = re.compile(r"\+?[0-9*#]{1,30}")
-_KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
 FindExtension = Callable[[int, str], Extension | None]
 """(account id, number) to the extension as it is routed now."""
@@ -166,15 +166,6 @@ def normalise_dialled(text: str, field: str = "body.to") -> str:
     if not _NUMBER.fullmatch(number) or not number.isascii():
         raise CallctlError("invalid_field", "not a number to dial", field=field)
     return number
-
-
-def check_key(key: str | None) -> str | None:
-    """The Idempotency-Key header's value, None for none. Raises CallctlError("invalid_field")."""
-    if key is not None and not _KEY.fullmatch(key):
-        raise CallctlError(
-            "invalid_field", "1 to 200 visible ASCII characters", field="header.Idempotency-Key"
-        )
-    return key
 
 
 def _tell_again(earlier: CallOrder, asked: tuple[str, str, int]) -> PlacedCall:

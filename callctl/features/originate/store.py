@@ -1,4 +1,9 @@
-"""Orders to call, kept so that an idempotency key means the same after a restart."""
+"""Orders to call, kept so that an idempotency key means the same after a restart.
+
+Not in the table of `callctl.db.idempotency`: what an order does is done by Asterisk, in no
+transaction of ours. So the row stands before the order is sent, and an outcome that is not known
+is told again as that.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
