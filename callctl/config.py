@@ -192,6 +192,9 @@ class Settings:
         "Networks within the house that webhooks may go to, as 10.1.2.0/24. Empty: public "
         "addresses only.",
     )
+    package_quote_minutes: int = _setting(
+        15, "How long a quote for a package can be paid.", minimum=1, maximum=24 * 60
+    )
     smtp_host: str = _setting("", "Mail server for notices. Empty: no mail is sent.")
     smtp_port: int = _port(587, "Port of the mail server.")
     smtp_security: str = _setting(

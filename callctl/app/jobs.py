@@ -46,6 +46,7 @@ def jobs_with_database(services: Services, reader: JournalReader) -> Mapping[str
         "limits": services.limits.run_flush,
         "limits_look": lambda: services.limits.run_look(lambda: list_channels(services.ami)),
         "limits_watch": services.limits.run_watch,
+        "packages": services.package_watch.run,
         "live": services.live.run,
         "long_calls": services.long_calls.run,
         "events": services.events.hub.run,

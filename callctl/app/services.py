@@ -33,6 +33,8 @@ from callctl.features.long_calls.service import LongCallService
 from callctl.features.notices.service import NoticeService
 from callctl.features.originate.service import OriginateService
 from callctl.features.originate.store import OrderStore
+from callctl.features.packages.service import PackageService
+from callctl.features.packages.watch import PackageWatch
 from callctl.features.people.groups import GroupService
 from callctl.features.people.invitations import InvitationService
 from callctl.features.people.users import SignInResets, UserService
@@ -43,6 +45,7 @@ from callctl.features.recordings.places import RecordingPlaces
 from callctl.features.recordings.retention import RetentionService
 from callctl.features.recordings.service import RecordingService
 from callctl.features.reports.service import ReportService
+from callctl.features.routing.rights import require_call
 from callctl.features.routing.service import RoutingService
 from callctl.features.routing.store import RoutingStore
 from callctl.features.webhooks.delivery import Deliverer
@@ -50,6 +53,7 @@ from callctl.features.webhooks.service import WebhookService
 from callctl.features.webhooks.store import WebhookStore
 from callctl.features.webhooks.targets import Targets
 from callctl.secrets import Passwords
+from callctl.telemetry.clock import utc_now
 
 
 class Services:
@@ -88,7 +92,13 @@ class Services:
         self.accounts = AccountService(
             db, self.invitations.invite_administrator, self.routing.accounts_changed
         )
-        self.originate = OriginateService(self.ami, OrderStore(db), self._find_extension)
+        self.packages = PackageService(
+            db, self.routing.refresh, quote_minutes=settings.package_quote_minutes
+        )
+        self.package_watch = PackageWatch(db, self.routing.refresh)
+        self.originate = OriginateService(
+            self.ami, OrderStore(db), self._find_extension, self._require_call
+        )
 
         # What is kept of calls
         self.calls = CallService(db)
@@ -154,6 +164,9 @@ class Services:
     def _find_extension(self, account_id: int, number: str) -> Extension | None:
         index = self.routing.table.accounts.get(account_id)
         return index.extensions.get(number) if index else None
+
+    def _require_call(self, account_id: int, extension: str, dialled: str) -> None:
+        require_call(self.routing.table, account_id, extension, dialled, utc_now())
 
     def _owner_of(self, endpoint: str) -> EndpointOwner | None:
         found = self.routing.table.endpoints.get(endpoint)

@@ -16,6 +16,7 @@ import callctl.features.limits.api
 import callctl.features.long_calls.api
 import callctl.features.notices.api
 import callctl.features.originate.api
+import callctl.features.packages.api
 import callctl.features.people.api
 import callctl.features.recordings.api
 import callctl.features.reports.api
@@ -56,6 +57,7 @@ def list_endpoints(services: Services) -> list[Endpoint]:
             services.users, services.groups, services.invitations
         ),
         *callctl.features.accounts.api.endpoints(services.accounts),
+        *callctl.features.packages.api.endpoints(services.packages),
         *callctl.features.audit.api.endpoints(services.audit),
         *callctl.features.checks.api.endpoints(services.alarms),
     ]

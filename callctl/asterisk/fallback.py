@@ -81,7 +81,7 @@ def _account_blocks(
     for schedule in index.routing.schedules:
         yield render_schedule(account.id, schedule, account.timezone, year)
     for extension in index.routing.extensions:
-        yield _extension_block(index, extension, classes[class_of(extension)])
+        yield _extension_block(index, extension, classes[class_of(extension, account)])
     for trunk in index.routing.trunks:
         yield _trunk_block(index, trunk)
     if index.routing.trunks:
@@ -96,7 +96,7 @@ def _account_blocks(
 
 
 def _classes(index: AccountIndex) -> list[CallerClass]:
-    return list(dict.fromkeys(class_of(e) for e in index.routing.extensions))
+    return list(dict.fromkeys(class_of(e, index.account) for e in index.routing.extensions))
 
 
 # Who dials

@@ -31,6 +31,7 @@ from callctl.core.routing.model import (
     build_table,
 )
 from callctl.core.routing.outbound import Outgoing
+from callctl.core.routing.package import missing_seat
 from callctl.core.routing.patterns import apply_pattern, parse_pattern
 from callctl.core.routing.plan import Reason, RoutePlan, RouteRequest, Source, TrunkStep
 from callctl.core.routing.planner import plan_route
@@ -76,15 +77,17 @@ class CallerClass:
     may_dial: tuple[str, ...]
     caller_id_number: str | None
     enabled: bool
+    has_seat: bool
     limits: LimitSettings | None = None
 
 
-def class_of(extension: Extension) -> CallerClass:
+def class_of(extension: Extension, account: Account) -> CallerClass:
     return CallerClass(
         extension.record,
         extension.may_dial,
         extension.caller_id_number,
         extension.enabled,
+        missing_seat(account.package, extension.number) is None,
         extension.limits,
     )
 
@@ -136,6 +139,12 @@ class FallbackPlanner:
             for record in RecordPolicy
         }
         self._shared_callers = _shared_callers(index.routing)
+        rights = self.account.package
+        seats = (rights.extensions | {CALLER}) if rights else frozenset()
+        self._rights = {
+            False: rights,
+            True: replace(rights, extensions=seats) if rights else None,
+        }
         self._tables: dict[tuple[int, frozenset[str]], tuple[AccountRouting, RoutingTable]] = {}
 
     def _table(self, routing: AccountRouting, closed: frozenset[str]) -> RoutingTable:
@@ -281,8 +290,10 @@ class FallbackPlanner:
             enabled=kind.enabled,
             limits=kind.limits,
         )
+        account = replace(routing.account, package=self._rights[kind.has_seat])
+        extensions = (*routing.extensions, caller)
         alone = build_table(
-            (replace(routing, extensions=(*routing.extensions, caller)),), self._revision
+            (replace(routing, account=account, extensions=extensions),), self._revision
         )
         request = _from_extension(self.account.id, CALLER, dialled, e164)
         return _unnamed(_timeless(plan_route(request, alone, _NOON, HuntMemory(), gate)))

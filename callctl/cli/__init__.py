@@ -19,6 +19,7 @@ from callctl.cli import (
     imports,
     journal,
     limits,
+    packages,
     recordings,
     routing,
     system,
@@ -39,7 +40,19 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"callctl {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for subject in (
-        *(demo, system, doctor, journal, routing, limits, recordings, access, imports, asterisk),
+        *(
+            demo,
+            system,
+            doctor,
+            journal,
+            routing,
+            limits,
+            packages,
+            recordings,
+            access,
+            imports,
+            asterisk,
+        ),
     ):
         subject.add_commands(commands)
     return parser

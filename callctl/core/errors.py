@@ -53,6 +53,13 @@ _ALL = (
         "Top the account up, then ask again. Nothing was posted.",
     ),
     ErrorCode(
+        "package_required",
+        402,
+        "The account's seller demands a package for this, and it is missing or over, or the "
+        "extension's user has no seat; `detail` says what is missing.",
+        "Buy or renew the package (POST /api/v1/quotes), or give the user a seat.",
+    ),
+    ErrorCode(
         "forbidden",
         403,
         "The token or the user's role lacks the scope that this needs; `detail` names it.",
@@ -105,6 +112,30 @@ _ALL = (
         409,
         "The routing was changed by someone else meanwhile.",
         "Export it again, merge your change, apply.",
+    ),
+    ErrorCode(
+        "quote_expired",
+        409,
+        "The quote was valid for some minutes, and they are over. Nothing was paid.",
+        "Ask for a new quote.",
+    ),
+    ErrorCode(
+        "quote_outdated",
+        409,
+        "The package is not what it was when the quote was made. Nothing was paid.",
+        "Ask for a new quote.",
+    ),
+    ErrorCode(
+        "quote_paid",
+        409,
+        "The quote was paid before; each is paid once.",
+        "Look at the package: it has what was bought.",
+    ),
+    ErrorCode(
+        "seats_taken",
+        409,
+        "Every seat has a member.",
+        "Remove a member, or buy more seats; `detail` has the counts.",
     ),
     ErrorCode(
         "body_too_large",

@@ -19,6 +19,9 @@ class EventKind(StrEnum):
     RECORDING_READY = "recording.ready"
     RECORDING_FAILED = "recording.failed"
     CLIENT_REGISTERED = "client.registered"
+    PACKAGE_PAID = "package.paid"
+    PACKAGE_ENDING = "package.ending"
+    PACKAGE_ENDED = "package.ended"
 
 
 EVENT_MEANINGS: Mapping[EventKind, str] = MappingProxyType(
@@ -32,12 +35,17 @@ EVENT_MEANINGS: Mapping[EventKind, str] = MappingProxyType(
         EventKind.RECORDING_READY: "A recording can be listened to.",
         EventKind.RECORDING_FAILED: "A recording that was begun has left no usable file.",
         EventKind.CLIENT_REGISTERED: "A caller who was not known is a client now.",
+        EventKind.PACKAGE_PAID: "A package was activated, renewed or got more seats.",
+        EventKind.PACKAGE_ENDING: "A package ends in some days.",
+        EventKind.PACKAGE_ENDED: "A package is over, and was not renewed.",
     }
 )
 
 EVENT_SCOPES: Mapping[EventKind, Scope] = MappingProxyType(
     {
-        kind: Scope.RECORDINGS_READ if kind.startswith("recording.") else Scope.CALLS_READ
+        kind: {"recording": Scope.RECORDINGS_READ, "package": Scope.PACKAGES_READ}.get(
+            kind.partition(".")[0], Scope.CALLS_READ
+        )
         for kind in EventKind
     }
 )

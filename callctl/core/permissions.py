@@ -23,6 +23,9 @@ class Scope(StrEnum):
     GROUPS_WRITE = "groups:write"
     LIMITS_APPROVE = "limits:approve"
     LIMITS_READ = "limits:read"
+    PACKAGES_READ = "packages:read"
+    PACKAGES_SELL = "packages:sell"
+    PACKAGES_WRITE = "packages:write"
     PROFILE_WRITE = "profile:write"
     RECORDINGS_CONTROL = "recordings:control"
     RECORDINGS_LOG = "recordings:log"
@@ -57,6 +60,9 @@ SCOPE_MEANINGS: Mapping[Scope, str] = MappingProxyType(
         Scope.GROUPS_WRITE: "Make, change and delete groups.",
         Scope.LIMITS_APPROVE: "Let held calls to the outside pass, or refuse them.",
         Scope.LIMITS_READ: "See limits of calls to the outside, held calls and notices.",
+        Scope.PACKAGES_READ: "See the package, its members, quotes and orders.",
+        Scope.PACKAGES_SELL: "See customers' packages, demand them, set prices and reminders.",
+        Scope.PACKAGES_WRITE: "Buy and renew the package from the wallet; add and remove members.",
         Scope.PROFILE_WRITE: "Change one's own name, password, second factor and sessions.",
         Scope.RECORDINGS_CONTROL: "Pause and resume the recording of calls under way.",
         Scope.RECORDINGS_LOG: "See who listened to recordings.",
@@ -108,7 +114,7 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         Role.ADMINISTRATOR: ALL_SCOPES,
         # Sees all calls, changes no settings.
-        Role.HEAD: _GROUPS_CALLS | {Scope.LIMITS_READ, Scope.ROUTING_READ},
+        Role.HEAD: _GROUPS_CALLS | {Scope.LIMITS_READ, Scope.PACKAGES_READ, Scope.ROUTING_READ},
         Role.GROUP_LEADER: _GROUPS_CALLS,
         Role.MANAGER: _OWN_CALLS,
     }
@@ -124,6 +130,9 @@ WHOLE_ACCOUNT_SCOPES: frozenset[str] = frozenset(
         Scope.CLIENTS_SETTINGS,
         Scope.GROUPS_WRITE,
         Scope.LIMITS_APPROVE,
+        Scope.PACKAGES_READ,
+        Scope.PACKAGES_SELL,
+        Scope.PACKAGES_WRITE,
         Scope.RECORDINGS_LOG,
         Scope.RECORDINGS_MANAGE,
         Scope.ROUTING_READ,
@@ -144,7 +153,9 @@ _LACKING_SCOPES: Mapping[str, frozenset[str]] = MappingProxyType(
         # The machine and its Asterisk are the operator's.
         "reseller": frozenset({Scope.SYSTEM_READ}),
         # Nothing is below an enterprise.
-        "enterprise": frozenset({Scope.SYSTEM_READ, Scope.ACCOUNTS_READ, Scope.ACCOUNTS_WRITE}),
+        "enterprise": frozenset(
+            {Scope.SYSTEM_READ, Scope.ACCOUNTS_READ, Scope.ACCOUNTS_WRITE, Scope.PACKAGES_SELL}
+        ),
     }
 )
 

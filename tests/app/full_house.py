@@ -46,6 +46,17 @@ insert into limit_notices (account_id, extension, destination, action, limit_nam
                            calls, first_at, last_at)
 values ($1, '701', $2, 'warn', 'x', '', '+442071838750', 1, now(), now())
 """
+_PACKAGE = """
+insert into packages (account_id, seats, since, months, until)
+values ($1, 2, now(), 1, now() + interval '1 month')
+"""
+_SEAT = "insert into package_members (account_id, user_id, added_by) values ($1, $2, $3)"
+_QUOTE = """
+insert into package_quotes (account_id, seller_id, purchase, seats, months, price, currency, lines,
+                            amount, until, basis, created_at, created_by, expires_at)
+values ($1, (select parent_id from accounts where id = $1), 'renew', 2, 1, 0, 'USD', '[]', 0, now(),
+        '{}', now(), $2, now() + interval '1 hour')
+"""
 _USER = """
 insert into users (account_id, login, name, role, password_hash, extension, granted)
 values ($1, $2, $2, $3, '-', $4, $5) returning id
@@ -142,6 +153,8 @@ async def furnish(daemon: Daemon) -> House:
     await daemon.access.create_token(boss, NewToken(f"{WORD} token", sorted(boss.scopes)))
     await SavedFilterService(db).create(boss, NewSavedFilter(f"{WORD} filter", CallFilters()))
     await db.execute(_CALL, full, WORD, zlib.compress(WORD.encode()))
-    for sql in (_HOLD, _NOTICE):
+    await db.execute(_PACKAGE, full)
+    await db.execute(_SEAT, full, boss.user_id, boss.name)
+    for sql in (_HOLD, _NOTICE, _QUOTE):
         await db.execute(sql, full, WORD)
     return house

@@ -27,6 +27,7 @@ WRITES_NONE = {
     "POST /api/v1/profile/second-factor": "nothing is in force until it is confirmed",
     "PUT /api/v1/recordings/{id}/favourite": "one's own list of favourites",
     "DELETE /api/v1/recordings/{id}/favourite": "one's own list of favourites",
+    "POST /api/v1/quotes": "a quote moves nothing; paying it writes",
     "POST /api/v1/exports/verify": "reads",
     "POST /api/v1/exports/verify/file": "reads",
     "POST /api/v1/routing/explain": "reads",
@@ -115,7 +116,7 @@ async def walk(running: Daemon) -> AsyncIterator[Walk]:
 async def test_every_operation_that_changes_something_writes_a_line(walk: Walk) -> None:
     for part in (
         clients, client_lists, call_list, calls_and_recordings, pauses, exports_and_callbacks,
-        routing, webhooks_and_notices, people, profile, accounts,
+        routing, webhooks_and_notices, people, profile, accounts, packages,
     ):  # fmt: skip
         await part(walk)
     declared = {
@@ -319,3 +320,16 @@ async def accounts(walk: Walk) -> None:
     made = (await walk.change("POST", "/accounts", new, operator))["account"]["id"]
     await walk.change("PATCH", "/accounts/{id}", {"name": "Newer"}, operator, id=made)
     await walk.change("POST", "/accounts/{id}/invitations", {}, operator, id=made)
+
+
+async def packages(walk: Walk) -> None:
+    operator = walk.house.sessions["operator-administrator"]
+    terms = {"prices": [{"amount": 0, "currency": "USD"}], "reminder_days": [7]}
+    await walk.change("PUT", "/package-terms", terms, operator)
+    path = "/packages/{id}"
+    await walk.change("PATCH", path, {"required": True}, operator, id=walk.house.full)
+    quote = await walk.ask("POST", "/api/v1/quotes", {"purchase": "renew", "months": 1})
+    await walk.change("POST", "/quotes/{id}/pay", id=quote["id"])
+    boss = walk.house.people[f"{WORD}-boss"]
+    await walk.change("DELETE", "/seats/{id}", id=boss)
+    await walk.change("POST", "/seats", {"user_id": boss})

@@ -8,7 +8,7 @@ import asyncio
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -56,6 +56,7 @@ from callctl.core.routing.model import (
     WeeklyPeriod,
     build_table,
 )
+from callctl.core.routing.package import PackageRights
 from callctl.core.routing.patterns import parse_pattern
 from callctl.core.routing.plan import RoutePlan, RouteRequest, Source
 from callctl.core.routing.planner import plan_route
@@ -92,7 +93,19 @@ NIGHT = Schedule(
 def company() -> AccountRouting:
     return AccountRouting(
         account=Account(
-            2, "company", "Company", parent_id=1, timezone="Europe/Budapest", country="HU"
+            2,
+            "company",
+            "Company",
+            parent_id=1,
+            timezone="Europe/Budapest",
+            country="HU",
+            # Extension 108 is no member's.
+            package=PackageRights(
+                datetime(2100, 1, 1, tzinfo=UTC),
+                extensions=frozenset(
+                    {"101", "102", "103", "104", "106", "107", "109", "110", "111"}
+                ),
+            ),
         ),
         extensions=(
             Extension(
@@ -222,7 +235,31 @@ def operator() -> AccountRouting:
     )
 
 
-TABLE = build_table((operator(), company()), revision=3)
+def unpaid() -> AccountRouting:
+    """Its package is over: only emergency calls go."""
+    return AccountRouting(
+        account=Account(
+            3,
+            "unpaid",
+            "Unpaid",
+            parent_id=1,
+            country="HU",
+            package=PackageRights(
+                datetime(2026, 1, 1, tzinfo=UTC), over=True, extensions=frozenset({"101"})
+            ),
+        ),
+        extensions=(
+            Extension("101", endpoint="un-101"),
+            Extension("102", endpoint="un-102", enabled=False),
+        ),
+        trunks=(Trunk("un", "192.0.2.10", endpoint="un"),),
+        dids=(Did("+3617000009", chain("extension:101")),),
+        outbound=(OutboundRoute("national", (DialPattern("+36."),), ("un",)),),
+        emergency=(EmergencyNumber("112", ("un",)),),
+    )
+
+
+TABLE = build_table((operator(), company(), unpaid()), revision=3)
 
 
 @dataclass(frozen=True)
@@ -300,7 +337,7 @@ def questions() -> list[Question]:
     asked += [
         Question("carrier", did, caller, noon)
         for did, caller in itertools.product(
-            ["2125550100", "12125550100", "+3617000001", "0113617000002"],
+            ["2125550100", "12125550100", "+3617000001", "0113617000002", "0113617000009"],
             ["+12125550199", "2125550199"],
         )
     ]
@@ -390,6 +427,19 @@ def test_every_question_gets_the_planner_s_answer(answers: dict[int, str]) -> No
     assert wrong == []
     kinds = {decode_plan(a).route.partition(":")[0] for a in answers.values() if a}
     assert kinds >= {"did", "blocklist", "extension", "hunt_group", "outbound", "emergency"}
+    refused = {r.code for a in answers.values() if a for r in decode_plan(a).trace}
+    assert refused >= {"package_required", "seat_required"}
+
+
+def test_emergency_calls_go_whatever_is_paid(answers: dict[int, str]) -> None:
+    asked = [
+        number
+        for number, question in enumerate(questions())
+        if question.endpoint in ("un-101", "un-102", "108") and question.dialled == "112"
+    ]
+    assert len(asked) == 6
+    for number in asked:
+        assert decode_plan(answers[number]).route == "emergency:112"
 
 
 COUNTRIES = ("HU", "US", "GB", "DE", "AT", "IT", "FR", "ES", "PL", "CN", "KR", "JP", "VN", "RU")

@@ -29,6 +29,7 @@ from callctl.core.routing.model import (
     Trunk,
 )
 from callctl.core.routing.outbound import WITHHELD, Outgoing, number_for_trunk, select_route
+from callctl.core.routing.package import missing_seat
 from callctl.core.routing.plan import (
     LAST_CAUSE,
     AnnounceStep,
@@ -374,6 +375,11 @@ class PlanBuilder:
         if forwarder is not None and permission not in forwarder.may_dial:
             self.note("no_permission", f"extension:{forwarder.number}", permission)
             return
+        if forwarder is not None:
+            lacking = missing_seat(self.index.account.package, forwarder.number)
+            if lacking is not None:
+                self.trace.append(lacking)
+                return
         caller_id = (forwarder.caller_id_number if forwarder else None) or way.did
         self.trunks(found, caller_id, way, by=self._causer(forwarder))
 

@@ -11,6 +11,7 @@ from datetime import date, time
 from enum import StrEnum
 
 from callctl.core.routing.limits import DEFAULTS, NO_SETTINGS, Limits, LimitSettings, settle
+from callctl.core.routing.package import PackageRights
 
 
 class AccountKind(StrEnum):
@@ -23,7 +24,10 @@ class AccountKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A tenant. `country` is ISO 3166 alpha-2: how its people write numbers."""
+    """A tenant. `country` is ISO 3166 alpha-2: how its people write numbers.
+
+    `package` None = it needs none.
+    """
 
     id: int
     code: str
@@ -32,6 +36,7 @@ class Account:
     parent_id: int | None = None
     timezone: str = "UTC"
     country: str = "US"
+    package: PackageRights | None = None
 
 
 class DestinationKind(StrEnum):

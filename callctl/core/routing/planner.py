@@ -23,6 +23,7 @@ from callctl.core.routing.outbound import (
     select_emergency,
     select_route,
 )
+from callctl.core.routing.package import missing_package, missing_seat
 from callctl.core.routing.plan import (
     AnnounceStep,
     Direction,
@@ -83,6 +84,8 @@ def _plan_inbound(
     builder = PlanBuilder(owner, request, Direction.INBOUND, now, memory, gate)
     did = owner.dids[number]
     builder.note("did", number, did.label)
+    if _refuse_without_package(builder):
+        return _finish(builder, table, f"did:{number}", did=number)
     for rule in owner.routing.blocklist:
         if caller_matches(request, rule.match):
             builder.note("blocked_caller", rule.match, rule.reason)
@@ -126,6 +129,8 @@ def _plan_transit(
     found = None
     if any(trunk.allow_transit for trunk in index.routing.trunks):
         found = select_route(index, request.dialled, request.dialled_e164)
+    if found is not None and _refuse_without_package(builder):
+        return _finish(builder, table, f"transit:{found.route.name}")
     if found is not None:
         builder.trunks(found, request.caller_e164 or WITHHELD, Way(), transit_from=request.key)
         if builder.refused:
@@ -137,6 +142,15 @@ def _plan_transit(
     builder.note("unknown_number", request.dialled)
     builder.add(HangupStep(CAUSE_UNALLOCATED), 30)
     return _finish(builder, table, "unknown")
+
+
+def _refuse_without_package(builder: PlanBuilder) -> bool:
+    reason = missing_package(builder.index.account.package, builder.now)
+    if reason is None:
+        return False
+    builder.trace.append(reason)
+    builder.add(HangupStep(CAUSE_REJECTED), 30)
+    return True
 
 
 # Calls of our own extensions
@@ -161,6 +175,9 @@ def _plan_from_extension(
     if not caller.enabled:
         reason = Reason("caller_disabled", caller.number)
         return _refusal(request, table, reason, now, cause=CAUSE_REJECTED)
+    lacking = missing_package(index.account.package, now)
+    if lacking is not None:
+        return _refusal(request, table, lacking, now, cause=CAUSE_REJECTED)
     builder = PlanBuilder(index, request, Direction.INTERNAL, now, memory, gate)
     route = _dial_inside(builder, caller)
     if route is not None:
@@ -200,6 +217,11 @@ def _dial_outside(builder: PlanBuilder, caller: Extension) -> str:
     route = found.route
     if route.permission not in caller.may_dial:
         builder.note("no_permission", f"extension:{caller.number}", route.permission)
+        builder.add(HangupStep(CAUSE_REJECTED), 30)
+        return f"outbound:{route.name}"
+    lacking = missing_seat(index.account.package, caller.number)
+    if lacking is not None:
+        builder.trace.append(lacking)
         builder.add(HangupStep(CAUSE_REJECTED), 30)
         return f"outbound:{route.name}"
     way = Way(records=(rule_of_extension(caller),))

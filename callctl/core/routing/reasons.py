@@ -46,6 +46,8 @@ REASONS: dict[str, str] = {
     "outbound": "route {subject} takes it by pattern {detail}",
     "no_route": "no outbound route takes {subject}",
     "no_permission": "{subject} has no permission {detail}",
+    "package_required": "the account has no active package{detail:: the last one ended |}",
+    "seat_required": "{subject} belongs to no member of the package: it may not call outside",
     "trunk_disabled": "trunk {subject} skipped: disabled",
     "trunk_origin": "trunk {subject} skipped: the call came in by it",
     "trunk_no_transit": "trunk {subject} skipped: it does not take calls from other trunks",

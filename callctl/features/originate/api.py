@@ -26,6 +26,7 @@ def endpoints(service: OriginateService) -> list[Endpoint]:
             idempotent=True,
             errors=(
                 "not_found",
+                "package_required",
                 "asterisk_unavailable",
                 "call_failed",
                 "call_uncertain",

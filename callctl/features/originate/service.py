@@ -36,6 +36,10 @@ _NUMBER = re.compile(r"\+?[0-9*#]{1,30}")
 FindExtension = Callable[[int, str], Extension | None]
 """(account id, number) to the extension as it is routed now."""
 
+RequireCall = Callable[[int, str, str], None]
+"""(account id, extension, what it would dial): raises CallctlError for what the account has not
+paid for."""
+
 
 class Originator(Protocol):
     """What is needed of the AMI client."""
@@ -56,12 +60,19 @@ class Originator(Protocol):
 
 
 class OriginateService:
-    """Places calls for accounts. `find_extension` is the only thing it knows of the routing."""
+    """Places calls for accounts. All it knows of the routing is what it is handed in."""
 
-    def __init__(self, ami: Originator, store: OrderStore, find_extension: FindExtension) -> None:
+    def __init__(
+        self,
+        ami: Originator,
+        store: OrderStore,
+        find_extension: FindExtension,
+        require_call: RequireCall = lambda account_id, extension, dialled: None,
+    ) -> None:
         self._ami = ami
         self._store = store
         self._find_extension = find_extension
+        self._require_call = require_call
 
     async def place(self, actor: Actor, order: PlaceCall, key: str | None) -> PlacedCall:
         """Order the call, from the actor's own extension, or from any for who sees all calls.
@@ -69,8 +80,9 @@ class OriginateService:
         With a `key` seen before, the first order's outcome is told again.
 
         Raises CallctlError: ``invalid_field``, ``not_found`` (no such call or client within the
-        scope), ``forbidden``, ``idempotency_conflict``, ``asterisk_unavailable``
-        (nothing sent; the same key may be used again), ``call_failed`` (refused by Asterisk),
+        scope), ``forbidden``, ``package_required``, ``idempotency_conflict``,
+        ``asterisk_unavailable`` (nothing sent; the same key may be used again), ``call_failed``
+        (refused by Asterisk),
         ``call_uncertain`` (sent, outcome unknown), ``database_unavailable`` (nothing sent).
         """
         key = check_key(key)
@@ -80,6 +92,7 @@ class OriginateService:
         asked = (extension.number, number, order.ring_seconds)
         if key and (earlier := await self._store.get_by_key(account_id, key)):
             return _tell_again(earlier, asked)
+        self._require_call(account_id, extension.number, number)
         if not self._ami.state.connected:
             raise _unavailable(self._ami.state.reason)
         new = await self._store.insert_order(account_id, key, actor.name, *asked)

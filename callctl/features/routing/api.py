@@ -12,13 +12,15 @@ from callctl.core.routing.expectations import plan_words
 from callctl.core.routing.plan import RoutePlan
 from callctl.core.routing.reasons import render_reason
 from callctl.features.routing.objects import KINDS, Change, Kind, objects_of
+from callctl.features.routing.rights import require_package
 from callctl.features.routing.service import ApplyResult, RoutingService
 from callctl.features.routing.structs import Document
-from callctl.http.endpoint import ApiCall, Endpoint, Page
+from callctl.http.endpoint import Actor, ApiCall, Endpoint, Page
 
 _TAG = "routing"
 _PATH = "/api/v1/routing"
 _APPLY_ERRORS = ("invalid_routing", "broken_expectation", "already_exists")
+_CHANGE_ERRORS = (*_APPLY_ERRORS, "package_required")
 _MAX_BODY = 4 * 1024 * 1024
 _MAX_PAGE = 200
 
@@ -103,6 +105,12 @@ def plan_view(plan: RoutePlan) -> PlanView:
     )
 
 
+def _changing(service: RoutingService, call: ApiCall) -> Actor:
+    """Whoever changes the routing. Raises CallctlError("package_required")."""
+    require_package(service.table, call.actor.account_id, datetime.now(UTC))
+    return call.actor
+
+
 def endpoints(service: RoutingService) -> list[Endpoint]:
     """Everything under /api/v1/routing."""
     return [
@@ -125,7 +133,7 @@ def _document_endpoints(service: RoutingService) -> list[Endpoint]:
         return service.export(call.actor.account_id, with_secrets=call.query.with_secrets)
 
     async def put_document(call: ApiCall) -> ApplyResult:
-        actor = call.actor
+        actor = _changing(service, call)
         revision = call.query.revision
         return await service.apply(
             actor.account_id, call.body, actor.author, base_revision=revision
@@ -176,7 +184,7 @@ def _document_endpoints(service: RoutingService) -> list[Endpoint]:
             ApplyResult,
             query=ApplyQuery,
             body=Document,
-            errors=(*_APPLY_ERRORS, "revision_conflict", "not_found"),
+            errors=(*_CHANGE_ERRORS, "revision_conflict", "not_found"),
             max_body_bytes=_MAX_BODY,
         ),
         Endpoint(
@@ -212,15 +220,15 @@ def _object_endpoints(service: RoutingService, kind: Kind) -> list[Endpoint]:
         return service.get_object(call.actor.account_id, kind, call.path["name"])
 
     async def create_object(call: ApiCall) -> ApplyResult:
-        actor = call.actor
+        actor = _changing(service, call)
         return await service.put_object(actor.account_id, kind, None, call.body, actor.author)
 
     async def replace_object(call: ApiCall) -> ApplyResult:
-        actor, name = call.actor, call.path["name"]
+        actor, name = _changing(service, call), call.path["name"]
         return await service.put_object(actor.account_id, kind, name, call.body, actor.author)
 
     async def delete_object(call: ApiCall) -> ApplyResult:
-        actor = call.actor
+        actor = _changing(service, call)
         return await service.delete_object(actor.account_id, kind, call.path["name"], actor.author)
 
     path = f"{_PATH}/{kind.field}"
@@ -229,7 +237,7 @@ def _object_endpoints(service: RoutingService, kind: Kind) -> list[Endpoint]:
     read, write = Scope.ROUTING_READ, Scope.ROUTING_WRITE
     page: Any = Page[kind.struct]  # type: ignore[name-defined]
     struct, result = kind.struct, ApplyResult
-    errors = (*_APPLY_ERRORS, "not_found")
+    errors = (*_CHANGE_ERRORS, "not_found")
     return [
         Endpoint("GET", path, f"Each {word}, in order", _TAG, read, list_objects, page),
         Endpoint(

@@ -14,6 +14,7 @@ import msgspec
 from callctl.core.author import Author
 from callctl.core.errors import CallctlError
 from callctl.core.routing.model import Account, AccountKind, RecordPolicy, SipCredential
+from callctl.core.routing.package import PackageRights
 from callctl.db.audit import record_change
 from callctl.db.pool import Database
 from callctl.features.routing import structs
@@ -26,7 +27,10 @@ MOST_AUDITED = 200
 """Changes of one apply that the audit log holds; the revision holds the document."""
 
 _ACCOUNTS = """
-select id, parent_id, code, name, kind, timezone, country, settings from accounts order by id
+select a.id, a.parent_id, a.code, a.name, a.kind, a.timezone, a.country, a.settings,
+       r.account_id is not null as needs_package, r.until, r.over, r.extensions
+from accounts a left join package_rights r on r.account_id = a.id
+order by a.id
 """
 
 _OBJECTS = """
@@ -270,6 +274,9 @@ def _rows(stored: StoredAccount) -> Any:
 
 def _stored_account(row: Any, objects: list[Any]) -> StoredAccount:
     settings = row["settings"]
+    rights = None
+    if row["needs_package"]:
+        rights = PackageRights(row["until"], row["over"], frozenset(row["extensions"]))
     account = Account(
         id=row["id"],
         code=row["code"],
@@ -278,6 +285,7 @@ def _stored_account(row: Any, objects: list[Any]) -> StoredAccount:
         parent_id=row["parent_id"],
         timezone=row["timezone"],
         country=row["country"],
+        package=rights,
     )
     fields: dict[str, list[Any]] = {field: [] for field in KIND_OF_FIELD}
     endpoints: dict[tuple[str, str], str] = {}
