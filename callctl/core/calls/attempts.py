@@ -7,7 +7,7 @@ leaves no APP_START row: its channels stand for themselves then.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from callctl.core.calls.channels import Channel, callctl_rows
 from callctl.core.calls.events import CelEvent
@@ -187,7 +187,8 @@ def _attempts_of(window: Window, inventory: Inventory) -> Iterable[tuple[Attempt
             continue
         results = {id(c): _channel_result(c, window.dialler, window) for c in channels}
         best = min(channels, key=lambda c: _RANK[results[id(c)]])
-        yield _attempt(best, results[id(best)], inventory, target.number), best
+        attempt = _attempt(best, results[id(best)], inventory, target.number)
+        yield replace(attempt, rang=window.rang), best
 
 
 def _unreached(window: Window, target: Target, inventory: Inventory) -> Attempt:

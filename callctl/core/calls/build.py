@@ -175,14 +175,26 @@ def _out_of_order(rows: Sequence[CelEvent]) -> bool:
 def find_caller(channels: dict[str, Channel]) -> Channel | None:
     """The channel the call began with: the smallest uniqueid that is a device's.
 
-    A clock that was put back makes smaller ones later; Asterisk's counter goes on.
+    A clock that was put back makes smaller ones later; Asterisk's counter goes on. A call that
+    callctl let in itself where carriers' calls come in (a number's test) has no caller's device:
+    there it is the inner channel that asked for the way.
     """
+    if (let_in := _find_let_in(channels)) is not None:
+        return let_in
     devices = [c for c in channels.values() if not c.inner]
     smallest = min(devices, key=lambda c: c.key, default=None)
     if smallest is None:
         return None
     first = min(devices, key=lambda c: (c.key[1], c.key))
     return first if first.started_us < smallest.started_us else smallest
+
+
+def _find_let_in(channels: dict[str, Channel]) -> Channel | None:
+    first = min(channels.values(), key=lambda c: c.key)
+    if not first.inner or first.first.context not in TRUNK_CONTEXTS:
+        return None
+    asked = (c for c in channels.values() if c.inner and any(callctl_rows(c, "CALLCTL_ROUTE")))
+    return next(asked, None)
 
 
 def is_outside(caller: Channel, inventory: Inventory) -> bool:

@@ -40,7 +40,7 @@ class LiveChannel:
 @dataclass(slots=True)
 class LiveCall:
     """A call that goes on. Times are microseconds; numbers as the caller's side wrote them.
-    `caller` is the first channel that is somebody's device."""
+    `caller` is the first channel that is somebody's device, or lets a test call in."""
 
     call_id: str
     account_id: int | None
@@ -147,6 +147,10 @@ class LiveCalls:
         if extension is not None:
             call.extensions[extension] = None
         if channel.inner:
+            # A number's test has no caller's device: the second half of what lets it in calls.
+            let_in = event.context in TRUNK_CONTEXTS and event.uniqueid != call.call_id
+            if call.caller is None and let_in:
+                _begin(call, event, channel)
             return
         if call.caller is None:
             _begin(call, event, channel)

@@ -29,7 +29,11 @@ class Completeness(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One party that was tried. Times are microseconds since the epoch; `seconds` a float."""
+    """One party that was tried. Times are microseconds since the epoch; `seconds` a float.
+
+    `rang`: our own row says that the far side told of ringing (of several that were rung together,
+    that one did).
+    """
 
     extension: str | None
     number: str | None
@@ -38,6 +42,7 @@ class Attempt:
     seconds: float
     result: AttemptResult
     cause: int
+    rang: bool = False
 
 
 @dataclass(frozen=True, slots=True)
