@@ -195,6 +195,21 @@ class Settings:
     package_quote_minutes: int = _setting(
         15, "How long a quote for a package can be paid.", minimum=1, maximum=24 * 60
     )
+    number_grace_days: int = _setting(
+        7, "How long an account keeps a number whose month it cannot pay.", minimum=0, maximum=365
+    )
+    number_quarantine_days: int = _setting(
+        30, "How long a number that was given up is sold to nobody.", minimum=0, maximum=3650
+    )
+    number_test_seconds: int = _setting(
+        60, "How long a test call to a number rings before it gives up.", minimum=5, maximum=300
+    )
+    number_provider_url: str | None = _setting(
+        None,
+        "Root of the API of a provider of numbers (docs/numbers.md), as https://numbers.example.org"
+        "/v1. Empty: only the stock is sold.",
+    )
+    number_provider_token: str = _setting("", "Its bearer token.", secret=True)
     smtp_host: str = _setting("", "Mail server for notices. Empty: no mail is sent.")
     smtp_port: int = _port(587, "Port of the mail server.")
     smtp_security: str = _setting(
@@ -378,6 +393,10 @@ def _check_meaning(name: str, value: Any, where: str) -> None:
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
             raise ConfigError(f"{where}: must be https://host or http://host, without a path")
+    elif name == "number_provider_url" and value is not None:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+            raise ConfigError(f"{where}: must be https://host/path or http://host/path")
     elif name in _NETWORKS:
         try:
             networks = networks_of(value)

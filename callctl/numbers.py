@@ -5,10 +5,12 @@ and never more than `MAX_CHARS` characters of work.
 """
 
 import re
+from dataclasses import dataclass
 from functools import cache, lru_cache
 
 import phonenumbers
 
+from callctl.core.numbers.kinds import NumberType
 from callctl.core.routing.limits import Outside, OutsideKind
 from callctl.core.routing.outbound import Outgoing
 
@@ -179,3 +181,41 @@ def kinds_of_country(country: str) -> tuple[int, tuple[tuple[OutsideKind, re.Pat
 def is_country(code: str) -> bool:
     """Whether numbers of the country `code` (ISO 3166 alpha-2) are known."""
     return code in phonenumbers.SUPPORTED_REGIONS
+
+
+# What a number for sale is
+
+
+@dataclass(frozen=True, slots=True)
+class NumberFacts:
+    """Of an E.164 number: its country, its area code's digits (none for many kinds), its type."""
+
+    country: str
+    area_code: str
+    type: NumberType
+
+
+_TYPES = {
+    phonenumbers.PhoneNumberType.FIXED_LINE: NumberType.FIXED,
+    phonenumbers.PhoneNumberType.MOBILE: NumberType.MOBILE,
+    phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE: NumberType.FIXED_OR_MOBILE,
+    phonenumbers.PhoneNumberType.TOLL_FREE: NumberType.TOLL_FREE,
+    phonenumbers.PhoneNumberType.SHARED_COST: NumberType.SHARED_COST,
+    phonenumbers.PhoneNumberType.PREMIUM_RATE: NumberType.PREMIUM,
+    phonenumbers.PhoneNumberType.VOIP: NumberType.VOIP,
+}
+
+
+def facts_of(e164: str) -> NumberFacts | None:
+    """None for what cannot be in service in any country."""
+    try:
+        number = phonenumbers.parse(e164[:MAX_CHARS], None)
+    except phonenumbers.NumberParseException:
+        return None
+    country = phonenumbers.region_code_for_number(number)
+    if country is None or country == _WORLD:
+        return None
+    length = phonenumbers.length_of_geographical_area_code(number)
+    national = phonenumbers.national_significant_number(number)
+    kind = _TYPES.get(phonenumbers.number_type(number), NumberType.OTHER)
+    return NumberFacts(country, national[:length], kind)

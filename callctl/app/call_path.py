@@ -17,6 +17,7 @@ from callctl.features.calls.attribution import attribute
 from callctl.features.calls.reader import JournalReader
 from callctl.features.clients.registration import store_step as clients_of_calls
 from callctl.features.events.steps import tell_stored_calls
+from callctl.features.numbers.proving import prove_numbers
 from callctl.telemetry.metrics import PLANS
 
 
@@ -74,6 +75,7 @@ def build_journal_reader(services: Services) -> JournalReader:
         steps=(
             services.live.forget_news,
             clients_of_calls,
+            prove_numbers,
             services.long_calls.mark_stored,
             tell_stored_calls,
         ),

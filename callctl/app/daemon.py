@@ -69,6 +69,7 @@ class Daemon(Services):
             await self.routing.save_memory()
             await self.limits.flush()
         await self.ami.stop()
+        await self.numbers.close()
         if self._lock is not None:
             self._lock.close()
         log.info("stopped")

@@ -52,6 +52,10 @@ def jobs_with_database(services: Services, reader: JournalReader) -> Mapping[str
         "events": services.events.hub.run,
         "events_housekeeping": services.events.run_housekeeping,
         "webhooks": services.deliverer.run,
+        "number_orders": services.numbers.ordering.run,
+        "number_tests": services.numbers.proving.run_watch,
+        "number_months": services.numbers.billing.run,
+        "number_requests": services.numbers.requests.run_watch,
         "mail": _build_mailer(services).run,
     }
 

@@ -8,6 +8,7 @@ from functools import partial
 
 from callctl.app.ami import build_ami_client, hang_up
 from callctl.app.live import talking_calls, why_not_live
+from callctl.app.numbers import build_numbers
 from callctl.app.provisioning import Provisioning
 from callctl.config import Settings, networks_of
 from callctl.console.pages import link_to
@@ -96,6 +97,7 @@ class Services:
             db, self.routing.refresh, quote_minutes=settings.package_quote_minutes
         )
         self.package_watch = PackageWatch(db, self.routing.refresh)
+        self.numbers = build_numbers(settings, db, self.ami, self.routing)
         self.originate = OriginateService(
             self.ami, OrderStore(db), self._find_extension, self._require_call
         )

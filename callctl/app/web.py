@@ -47,6 +47,7 @@ def list_endpoints(services: Services) -> list[Endpoint]:
             services.library, services.retention, services.live_recordings, origin
         ),
         *callctl.features.routing.api.endpoints(services.routing),
+        *services.numbers.endpoints(),
         *callctl.features.limits.api.endpoints(services.limits),
         *callctl.features.events.api.endpoints(services.live, services.events),
         *callctl.features.webhooks.api.endpoints(services.webhooks),

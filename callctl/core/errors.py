@@ -222,6 +222,12 @@ _ALL = (
         "Look at the phone or the call history before asking again.",
     ),
     ErrorCode(
+        "provider_unavailable",
+        502,
+        "The provider of numbers did not answer, or not so that it could be understood.",
+        "Try again later, or take a number of the stock. Nothing was bought.",
+    ),
+    ErrorCode(
         "database_unavailable",
         503,
         "PostgreSQL cannot be reached. Calls go on, and their records follow.",

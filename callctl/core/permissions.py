@@ -26,6 +26,9 @@ class Scope(StrEnum):
     PACKAGES_READ = "packages:read"
     PACKAGES_SELL = "packages:sell"
     PACKAGES_WRITE = "packages:write"
+    NUMBERS_BUY = "numbers:buy"
+    NUMBERS_READ = "numbers:read"
+    NUMBERS_STOCK = "numbers:stock"
     PROFILE_WRITE = "profile:write"
     RECORDINGS_CONTROL = "recordings:control"
     RECORDINGS_LOG = "recordings:log"
@@ -63,6 +66,9 @@ SCOPE_MEANINGS: Mapping[Scope, str] = MappingProxyType(
         Scope.PACKAGES_READ: "See the package, its members, quotes and orders.",
         Scope.PACKAGES_SELL: "See customers' packages, demand them, set prices and reminders.",
         Scope.PACKAGES_WRITE: "Buy and renew the package from the wallet; add and remove members.",
+        Scope.NUMBERS_BUY: "Buy, test and release numbers, and ask for others.",
+        Scope.NUMBERS_READ: "See one's numbers, those for sale, and requests for others.",
+        Scope.NUMBERS_STOCK: "Load and price numbers for sale; answer requests.",
         Scope.PROFILE_WRITE: "Change one's own name, password, second factor and sessions.",
         Scope.RECORDINGS_CONTROL: "Pause and resume the recording of calls under way.",
         Scope.RECORDINGS_LOG: "See who listened to recordings.",
@@ -114,7 +120,8 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         Role.ADMINISTRATOR: ALL_SCOPES,
         # Sees all calls, changes no settings.
-        Role.HEAD: _GROUPS_CALLS | {Scope.LIMITS_READ, Scope.PACKAGES_READ, Scope.ROUTING_READ},
+        Role.HEAD: _GROUPS_CALLS
+        | {Scope.LIMITS_READ, Scope.NUMBERS_READ, Scope.PACKAGES_READ, Scope.ROUTING_READ},
         Role.GROUP_LEADER: _GROUPS_CALLS,
         Role.MANAGER: _OWN_CALLS,
     }
@@ -133,6 +140,9 @@ WHOLE_ACCOUNT_SCOPES: frozenset[str] = frozenset(
         Scope.PACKAGES_READ,
         Scope.PACKAGES_SELL,
         Scope.PACKAGES_WRITE,
+        Scope.NUMBERS_BUY,
+        Scope.NUMBERS_READ,
+        Scope.NUMBERS_STOCK,
         Scope.RECORDINGS_LOG,
         Scope.RECORDINGS_MANAGE,
         Scope.ROUTING_READ,
@@ -154,7 +164,13 @@ _LACKING_SCOPES: Mapping[str, frozenset[str]] = MappingProxyType(
         "reseller": frozenset({Scope.SYSTEM_READ}),
         # Nothing is below an enterprise.
         "enterprise": frozenset(
-            {Scope.SYSTEM_READ, Scope.ACCOUNTS_READ, Scope.ACCOUNTS_WRITE, Scope.PACKAGES_SELL}
+            {
+                Scope.SYSTEM_READ,
+                Scope.ACCOUNTS_READ,
+                Scope.ACCOUNTS_WRITE,
+                Scope.NUMBERS_STOCK,
+                Scope.PACKAGES_SELL,
+            }
         ),
     }
 )

@@ -57,6 +57,26 @@ insert into package_quotes (account_id, seller_id, purchase, seats, months, pric
 values ($1, (select parent_id from accounts where id = $1), 'renew', 2, 1, 0, 'USD', '[]', 0, now(),
         '{}', now(), $2, now() + interval '1 hour')
 """
+_NUMBER = """
+with s as (
+    insert into stock_numbers (number, seller_id, country, area, type, capabilities, currency,
+                               setup_price, monthly_price, state, account_id)
+    values ('+3617000009', $2, 'HU', $3, 'fixed', '{voice}', 'USD', 0, 0, 'live', $1)
+    returning id)
+insert into number_leases (number_id, account_id, seller_id, currency, setup_price, monthly_price,
+                           paid_month)
+select id, $1, $2, 'USD', 0, 0, date_trunc('month', now()) from s
+"""
+_HELD_NUMBER = """
+insert into stock_numbers (number, seller_id, country, area, type, capabilities, currency,
+                           setup_price, monthly_price, state, account_id, until)
+values ('+3617000008', $2, 'HU', $3, 'fixed', '{voice}', 'USD', 0, 0, 'held', $1,
+        now() + interval '1 hour')
+"""
+_NUMBER_REQUEST = """
+insert into number_requests (account_id, seller_id, area, requested_by, answer_by)
+values ($1, $2, $3, $3, now() + interval '1 day')
+"""
 _USER = """
 insert into users (account_id, login, name, role, password_hash, extension, granted)
 values ($1, $2, $2, $3, '-', $4, $5) returning id
@@ -157,4 +177,6 @@ async def furnish(daemon: Daemon) -> House:
     await db.execute(_SEAT, full, boss.user_id, boss.name)
     for sql in (_HOLD, _NOTICE, _QUOTE):
         await db.execute(sql, full, WORD)
+    for sql in (_NUMBER, _HELD_NUMBER, _NUMBER_REQUEST):
+        await db.execute(sql, full, operator, WORD)
     return house

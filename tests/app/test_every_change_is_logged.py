@@ -116,7 +116,8 @@ async def walk(running: Daemon) -> AsyncIterator[Walk]:
 async def test_every_operation_that_changes_something_writes_a_line(walk: Walk) -> None:
     for part in (
         clients, client_lists, call_list, calls_and_recordings, pauses, exports_and_callbacks,
-        routing, webhooks_and_notices, people, profile, accounts, packages,
+        routing, numbers, number_requests, webhooks_and_notices, people, profile, accounts,
+        packages,
     ):  # fmt: skip
         await part(walk)
     declared = {
@@ -249,6 +250,47 @@ async def routing(walk: Walk) -> None:
     for verb in ("approve", "refuse"):
         await walk.change("POST", f"/limits/holds/{{id}}/{verb}", {}, id=hold)
     await walk.change("PUT", "/too-long", {"rules": [{"seconds": 3600}]})
+
+
+async def numbers(walk: Walk) -> None:
+    """Free of charge: the ledger has tests of its own."""
+    operator = walk.house.sessions["operator-administrator"]
+    free = {"setup": {"amount": 0, "currency": "USD"}, "monthly": {"amount": 0, "currency": "USD"}}
+    block = {"first": "+3617100000", "last": "+3617100009"} | free
+    await walk.change("POST", "/number-stock", block, operator)
+    text = "first,setup,monthly,currency\n+3617200000,0,0,USD\n"
+    await walk.change("POST", "/number-stock.csv", text, operator)
+    stock = (await walk.ask("GET", "/api/v1/number-stock", who=operator))["items"]
+    await walk.change(
+        "PATCH", "/number-stock/{id}", {"for_sale": False}, operator, id=stock[-1]["id"]
+    )
+    hold = await walk.change("POST", "/number-holds", {"number": "+3617100000"})
+    await walk.change("DELETE", "/number-holds/{id}", id=hold["id"])
+    order = {"number": "+3617100000", "to": "extension:701"}
+    number = (await walk.change("POST", "/numbers", order))["id"]
+    await walk.change("PATCH", "/numbers/{id}", {"default": False}, id=number)
+    async with ami_peer(Switchboard().script) as port:
+        ami = AmiClient(HOST, port, "callctl", "secret")
+        await ami.start()
+        await ami.wait_for_state(connected=True, within=5)
+        walk.house.daemon.numbers.proving._ami = ami
+        await walk.change("POST", "/numbers/{id}/test", id=number)
+        await ami.stop()
+    await walk.change("DELETE", "/numbers/{id}", id=number)
+
+
+async def number_requests(walk: Walk) -> None:
+    operator = walk.house.sessions["operator-administrator"]
+    for verb in ("accept", "decline", "withdraw"):
+        asked = (await walk.change("POST", "/number-requests", {"country": "HU"}))["id"]
+        path = f"/number-requests/{{id}}/{verb}"
+        if verb == "decline":
+            await walk.change("POST", path, {"reason": "none left"}, operator, id=asked)
+            continue
+        offer = {"number": "+3617100001" if verb == "accept" else "+3617100002"}
+        await walk.change("POST", "/number-requests/{id}/offer", offer, operator, id=asked)
+        body = {"to": "extension:701"} if verb == "accept" else None
+        await walk.change("POST", path, body, id=asked)
 
 
 async def webhooks_and_notices(walk: Walk) -> None:

@@ -314,6 +314,18 @@ def test_caller_id_is_the_extensions_then_the_routes_then_the_trunks():
     assert plan(call, routing).steps[0].caller_id_number == "+3613330000"
 
 
+def test_the_accounts_default_number_is_shown_when_nothing_else_is_set():
+    call = outbound("101", "06301234567")
+    routing = replace(company(), caller_id_number="+3619990000")
+    shown = [step.caller_id_number for step in plan(call, routing).steps[:2]]
+    assert shown == ["+3611110000", "+3619990000"]
+    emergency = plan(outbound("101", "112"), routing).steps
+    assert {step.caller_id_number for step in emergency[:2]} == {"+3611110000", "+3619990000"}
+    withheld = edit(routing, "extensions", "101", caller_id_number="withheld")
+    step = plan(call, withheld).steps[1]
+    assert (step.caller_id_number, step.withhold) == ("+3619990000", True)
+
+
 def test_an_extension_may_withhold_its_number_but_not_from_emergency():
     routing = edit(company(), "extensions", "101", caller_id_number="withheld")
     step = plan(outbound("101", "06301234567"), routing).steps[0]

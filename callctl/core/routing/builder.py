@@ -413,7 +413,8 @@ class PlanBuilder:
         if not self._may_leave(found, way, by):
             return
         withhold = caller_id == WITHHELD
-        shown = None if withhold else caller_id
+        shown = (None if withhold else caller_id) or route.caller_id_number
+        default = self.index.routing.caller_id_number
         for trunk in usable:
             self.dial_trunk(
                 TrunkStep(
@@ -421,7 +422,7 @@ class PlanBuilder:
                     endpoint=trunk.endpoint,
                     number=number_for_trunk(trunk.number_format, found.number, found.e164),
                     seconds=route.ring_seconds,
-                    caller_id_number=shown or route.caller_id_number or trunk.caller_id_number,
+                    caller_id_number=shown or trunk.caller_id_number or default,
                     withhold=withhold,
                     record=record,
                     record_announce=self.record_announce(record),

@@ -124,6 +124,7 @@ def _check_account(routing: AccountRouting) -> Iterator[Problem]:
     if routing.record_announce is not None:
         meaning = "the name of a sound file, without its ending"
         yield from _shape("account.record_announce", routing.record_announce, _SOUND, meaning)
+    yield from _caller_id("account.caller_id_number", routing.caller_id_number)
     yield from _share("account", routing.record_share)
     for kind in ("extensions", "dids", "hunt_groups", "outbound"):
         for place, item in enumerate(getattr(routing, kind)):

@@ -326,6 +326,7 @@ class AccountRouting:
     record_share: int = 100
     record_announce: str | None = None
     max_call_seconds: int = 4 * 3600
+    caller_id_number: str | None = None
     limits: LimitSettings = NO_SETTINGS
 
 

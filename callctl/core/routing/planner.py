@@ -252,6 +252,7 @@ def _dial_emergency(
     # Never announced: nobody is to wait for help longer than needed.
     record = builder.recorded((rule_of_extension(caller),) if caller else ())
     own = caller.caller_id_number if caller and caller.caller_id_number != WITHHELD else None
+    default = index.routing.caller_id_number
     for trunk in usable:
         builder.dial_trunk(
             TrunkStep(
@@ -259,7 +260,9 @@ def _dial_emergency(
                 endpoint=trunk.endpoint,
                 number=emergency.number,
                 seconds=EMERGENCY_RING_SECONDS,
-                caller_id_number=emergency.caller_id_number or own or trunk.caller_id_number,
+                caller_id_number=(
+                    emergency.caller_id_number or own or trunk.caller_id_number or default
+                ),
                 record=record,
                 emergency=True,
             )

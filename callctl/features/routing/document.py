@@ -197,6 +197,7 @@ def build_routing(
         record_share=doc.record_share,
         record_announce=doc.record_announce,
         max_call_seconds=doc.max_call_seconds,
+        caller_id_number=reader.caller_id(doc.caller_id_number),
         limits=_limits(document.limits),
     )
     if reader.places:
@@ -380,9 +381,13 @@ def _day(text: str) -> date:
 
 def canonical(document: structs.Document, routing: AccountRouting) -> structs.Document:
     """`document` in the one form that is stored: numbers in E.164, chains as lists, no secrets."""
-    doc = document.account
+    doc = msgspec.structs.replace(
+        document.account,
+        name=document.account.name or document.account.code,
+        caller_id_number=routing.caller_id_number,
+    )
     return structs.Document(
-        account=structs.settled(msgspec.structs.replace(doc, name=doc.name or doc.code)),
+        account=structs.settled(doc),
         limits=_limits_doc(routing.limits, structs.LimitsDoc),
         extensions=[_doc_of(e, structs.ExtensionDoc) for e in routing.extensions],
         trunks=[

@@ -7,6 +7,8 @@ import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from msgspec.structs import replace as replace_struct
+
 from callctl.config import SECRET_VARIABLE_PREFIX
 from callctl.core.errors import CallctlError
 from callctl.core.routing.check import Problem, check_routing
@@ -235,6 +237,28 @@ def _name_endpoints(
         named[kind, name] = next(c for c in choices if c.casefold() not in taken)
         taken.add(named[kind, name].casefold())
     return named
+
+
+def add_secrets(
+    stored: StoredAccount, credentials: Mapping[str, SipCredential]
+) -> structs.Document:
+    """The account's document with the SIP passwords of its extensions and trunks."""
+
+    def secret(kind: str, key: str) -> str | None:
+        found = credentials.get(stored.endpoints[kind, key])
+        return found.secret if found else None
+
+    document = stored.document
+    return replace_struct(
+        document,
+        extensions=[
+            replace_struct(e, secret=secret("extension", e.number)) for e in document.extensions
+        ],
+        trunks=[
+            replace_struct(t, secret=secret("trunk", t.name), secret_env=None)
+            for t in document.trunks
+        ],
+    )
 
 
 def _credentials(

@@ -2,8 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -26,7 +27,7 @@ from callctl.core.routing.planner import plan_route
 from callctl.features.routing import structs
 from callctl.features.routing.document import DocumentError, parse_document
 from callctl.features.routing.objects import KIND_OF_FIELD, Change, Kind, diff_documents, objects_of
-from callctl.features.routing.prepare import invalid_routing, prepare, table_of
+from callctl.features.routing.prepare import add_secrets, invalid_routing, prepare, table_of
 from callctl.features.routing.source import Source as YamlSource
 from callctl.features.routing.store import (
     Memories,
@@ -47,6 +48,9 @@ from callctl.numbers import normalise
 
 OnChange = Callable[[RoutingTable], Awaitable[None]]
 
+Edit = Callable[[structs.Document], structs.Document]
+"""Makes another document of the one that is stored, which stays as it is."""
+
 OpenGate = Callable[[datetime], CountingGate]
 """A gate for one plan, made at this moment."""
 
@@ -59,6 +63,14 @@ class ApplyResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     revision: int
     changes: list[Change]
     warnings: list[str]
+
+
+@dataclass(slots=True)
+class RoutingChange:
+    """A change under way. Not `wanted`: the routing stays as it is, the rest is kept."""
+
+    connection: Any
+    wanted: bool = True
 
 
 async def _nothing(table: RoutingTable) -> None:
@@ -225,6 +237,33 @@ class RoutingService:
         await self._on_change(self._table)
         return ApplyResult(revision, changes, warnings)
 
+    @asynccontextmanager
+    async def changing(
+        self, account_id: int, edit: Edit, author: Author
+    ) -> AsyncIterator[RoutingChange]:
+        """A transaction at whose end the account's routing becomes what `edit` makes of it: what is
+        written on its connection stands or falls with it, and the next call goes by it.
+
+        Raises as `apply` does.
+        """
+        async with self._changing:
+            revision = await self._store.get_account_revision(account_id)
+            snapshot = await self._store.get_snapshot()
+            before = _account(snapshot, account_id)
+            edited = edit(before.document)
+            ready = await asyncio.to_thread(prepare, edited, account_id, snapshot, self._environ)
+            changes = diff_documents(before.document, ready.stored.document)
+            async with self._store.transaction() as connection:
+                change = RoutingChange(connection)
+                yield change
+                if not (changes and change.wanted):
+                    return
+                await self._store.save_in(
+                    connection, ready.stored, ready.credentials, author, revision, changes
+                )
+            await self._use(await self._store.get_snapshot())
+        await self._on_change(self._table)
+
     def diff(
         self, account_id: int, document: structs.Document | str | bytes, *, file: str = ""
     ) -> list[Change]:
@@ -240,7 +279,7 @@ class RoutingService:
             # Its lists are copied: the snapshot in use is nobody's to change.
             fields = {name: list(getattr(stored.document, name)) for name in KIND_OF_FIELD}
             return msgspec.structs.replace(stored.document, **fields)
-        return _with_secrets(stored, self._snapshot.credentials)
+        return add_secrets(stored, self._snapshot.credentials)
 
     # One object at a time
 
@@ -367,24 +406,3 @@ def _account(snapshot: Snapshot, account_id: int) -> StoredAccount:
 
 def _warning(problem: Problem) -> str:
     return f"{problem.path}: {problem.message}"
-
-
-def _with_secrets(
-    stored: StoredAccount, credentials: Mapping[str, SipCredential]
-) -> structs.Document:
-    def secret(kind: str, key: str) -> str | None:
-        found = credentials.get(stored.endpoints[kind, key])
-        return found.secret if found else None
-
-    document = stored.document
-    return msgspec.structs.replace(
-        document,
-        extensions=[
-            msgspec.structs.replace(e, secret=secret("extension", e.number))
-            for e in document.extensions
-        ],
-        trunks=[
-            msgspec.structs.replace(t, secret=secret("trunk", t.name), secret_env=None)
-            for t in document.trunks
-        ],
-    )

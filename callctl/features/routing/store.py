@@ -3,7 +3,8 @@
 Reading gives whole accounts; writing compares with what is there and touches only what differs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,6 +23,12 @@ from callctl.features.routing.objects import KIND_OF_FIELD, KINDS, Change, objec
 
 CHANNEL = "callctl_routing"
 """PostgreSQL notification on every change; the payload is the account's id."""
+
+_TAKEN_BY_OTHERS = frozenset({"routing_endpoints", "routing_dids"})
+"""Indexes of what is unique over all accounts."""
+
+_FOR_SALE = frozenset({"routing_dids_not_for_sale"})
+"""What a trigger of migrations/0016_numbers.sql raises; the detail is the number."""
 
 MOST_AUDITED = 200
 """Changes of one apply that the audit log holds; the revision holds the document."""
@@ -42,7 +49,8 @@ _REVISION = "select coalesce(max(id), 0) from routing_revisions"
 
 _CREDENTIALS = "select endpoint, account_id, username, secret from sip_credentials"
 
-_LOCK_ACCOUNT = "select code from accounts where id = $1 for update"
+# Not "for update": rows that refer to the account, as calls and entries, need not wait.
+_LOCK_ACCOUNT = "select code from accounts where id = $1 for no key update"
 
 _ACCOUNT_REVISION = "select coalesce(max(id), 0) from routing_revisions where account_id = $1"
 
@@ -161,6 +169,29 @@ class RoutingStore:
             revision=revision,
         )
 
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Any]:
+        """One whose end is a `save_in`. Raises CallctlError: `already_exists` when another account
+        took a number or an endpoint's name meanwhile, `invalid_routing` for a number that is for
+        sale and not the account's."""
+        try:
+            async with self._db.transaction() as connection:
+                yield connection
+        except asyncpg.UniqueViolationError as error:
+            if error.constraint_name not in _TAKEN_BY_OTHERS:
+                raise
+            raise CallctlError(
+                "already_exists",
+                "another account has just taken a number of this routing",
+                detail=error.detail,
+            ) from error
+        except asyncpg.CheckViolationError as error:
+            if error.constraint_name not in _FOR_SALE:
+                raise
+            message = f"dids: {error.detail} is a number for sale: it must be bought first"
+            detail = [{"path": "dids", "message": message}]
+            raise CallctlError("invalid_routing", message, detail=detail) from None
+
     async def save(
         self,
         stored: StoredAccount,
@@ -169,43 +200,54 @@ class RoutingStore:
         base_revision: int | None,
         changes: Sequence[Change] = (),
     ) -> int:
-        """Write an account's routing whole, in one transaction; its new revision.
+        """`save_in` a transaction of its own. Raises as both do."""
+        async with self.transaction() as connection:
+            return await self.save_in(
+                connection, stored, credentials, author, base_revision, changes
+            )
+
+    async def save_in(
+        self,
+        connection: Any,
+        stored: StoredAccount,
+        credentials: Mapping[str, SipCredential],
+        author: Author,
+        base_revision: int | None,
+        changes: Sequence[Change] = (),
+    ) -> int:
+        """Write an account's routing whole, within a `transaction`; its new revision.
 
         `changes` are for the audit log. Raises CallctlError: ``revision_conflict`` when
-        `base_revision` is not the account's last, ``already_exists`` when another account took a
-        number or an endpoint's name meanwhile.
+        `base_revision` is not the account's last, ``not_found``.
         """
         account_id = stored.account.id
-        try:
-            async with self._db.transaction() as connection:
-                if await connection.fetchval(_LOCK_ACCOUNT, account_id) is None:
-                    raise CallctlError("not_found", f"there is no account {account_id}")
-                current = await connection.fetchval(_ACCOUNT_REVISION, account_id)
-                if base_revision is not None and base_revision != current:
-                    message = f"the routing is at revision {current}, not at {base_revision}"
-                    raise CallctlError("revision_conflict", message)
-                await self._write(connection, stored, credentials)
-                document = msgspec.to_builtins(stored.document)
-                revision: int = await connection.fetchval(
-                    _INSERT_REVISION, account_id, author.name, document
-                )
-                await record_change(
-                    connection, account_id, author, "routing.changed", "routing",
-                    {"revision": current},
-                    {
-                        "revision": revision,
-                        "changes": list(changes[:MOST_AUDITED]),
-                        "changes_in_all": len(changes),
-                    },
-                )  # fmt: skip
-                await connection.execute(_NOTIFY, CHANNEL, str(account_id))
-                return revision
-        except asyncpg.UniqueViolationError as error:
-            raise CallctlError(
-                "already_exists",
-                "another account has just taken a number of this routing",
-                detail=error.detail,
-            ) from error
+        if await connection.fetchval(_LOCK_ACCOUNT, account_id) is None:
+            raise CallctlError("not_found", f"there is no account {account_id}")
+        current = await connection.fetchval(_ACCOUNT_REVISION, account_id)
+        if base_revision is not None and base_revision != current:
+            message = f"the routing is at revision {current}, not at {base_revision}"
+            raise CallctlError("revision_conflict", message)
+        await self._write(connection, stored, credentials)
+        document = msgspec.to_builtins(stored.document)
+        revision: int = await connection.fetchval(
+            _INSERT_REVISION, account_id, author.name, document
+        )
+        await record_change(
+            connection, account_id, author, "routing.changed", "routing",
+            {"revision": current},
+            {
+                "revision": revision,
+                "changes": list(changes[:MOST_AUDITED]),
+                "changes_in_all": len(changes),
+            },
+        )  # fmt: skip
+        await connection.execute(_NOTIFY, CHANNEL, str(account_id))
+        return revision
+
+    async def get_account_revision(self, account_id: int) -> int:
+        """The account's last one, 0 before the first."""
+        revision: int = await self._db.fetchval(_ACCOUNT_REVISION, account_id)
+        return revision
 
     async def _write(
         self, connection: Any, stored: StoredAccount, credentials: Mapping[str, SipCredential]
@@ -216,6 +258,7 @@ class RoutingStore:
             "record_share": doc.record_share,
             "record_announce": doc.record_announce,
             "max_call_seconds": doc.max_call_seconds,
+            "caller_id_number": doc.caller_id_number,
             "limits": msgspec.to_builtins(stored.document.limits),
         }
         await connection.execute(
@@ -308,6 +351,7 @@ def _stored_account(row: Any, objects: list[Any]) -> StoredAccount:
                 record_share=settings.get("record_share", 100),
                 record_announce=settings.get("record_announce"),
                 max_call_seconds=settings.get("max_call_seconds", 4 * 3600),
+                caller_id_number=settings.get("caller_id_number"),
             )
         ),
         limits=structs.settled(msgspec.convert(settings.get("limits", {}), structs.LimitsDoc)),

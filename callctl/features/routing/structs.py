@@ -46,7 +46,8 @@ def _defaults(kind: type[Doc]) -> tuple[tuple[str, Any], ...]:
 
 
 class AccountDoc(Doc, frozen=True):
-    """The account's own settings. `country` is how its people write numbers."""
+    """The account's own settings. `country` is how its people write numbers. `caller_id_number` is
+    its default number: what calls to the outside show that nothing else gives one."""
 
     code: str
     name: str = ""
@@ -56,6 +57,7 @@ class AccountDoc(Doc, frozen=True):
     record_share: int = 100
     record_announce: str | None = None
     max_call_seconds: int = 4 * 3600
+    caller_id_number: str | None = None
 
 
 class ThresholdDoc(Doc, frozen=True):
