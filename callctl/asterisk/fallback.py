@@ -13,6 +13,12 @@ import re
 from collections.abc import Iterator
 
 from callctl.asterisk.conf_text import last_first, word
+from callctl.asterisk.fallback_cheapest import (
+    cheapest_blocks,
+    context_of,
+    keeps_number,
+    orders_of,
+)
 from callctl.asterisk.fallback_limits import ABROAD, is_limited, render_limits, render_world
 from callctl.asterisk.fallback_numbers import dialling_plan, render_normaliser
 from callctl.asterisk.fallback_plans import (
@@ -88,6 +94,7 @@ def _account_blocks(
         yield from _inbound_blocks(table, index, planners)
     yield from _inside_blocks(planner)
     yield _choice_block(index)
+    yield from cheapest_blocks(index)
     for kind, number in classes.items():
         limits = _limits_of(index, kind)
         if kind.enabled and is_limited(limits):
@@ -322,18 +329,43 @@ def _class_block(
     for dialled in _emergency_spellings(index):
         lines += _leaf_lines(f"x{dialled}", planner.emergency(dialled, kind))
     if kind.enabled:
-        for number_of, (route, dial) in enumerate(_dials(index)):
+        for way, (route, dial) in enumerate(_dials(index)):
             for form in "dbe":
-                plans = planner.outside(kind, route, dial, form, limits.max_seconds_abroad)
-                if plans is None:
-                    continue
-                name = f"w{form}{number_of}"
-                if is_limited(limits) and plans.refused != plans.home:
-                    source = "CALLCTL_E164" if form == "e" else "CALLCTL_DIALLED"
-                    lines += _limited_lines(name, _limit_name(account, number), source, dial, plans)
-                else:
-                    lines += _leaf_lines(name, plans.home)
+                lines += _way_lines(planner, index, kind, number, f"{form}{way}", route, dial)
     return _context(here, *lines)
+
+
+def _way_lines(
+    planner: FallbackPlanner,
+    index: AccountIndex,
+    kind: CallerClass,
+    number: int,
+    way: str,
+    route: OutboundRoute,
+    dial: DialPattern,
+) -> list[str]:
+    """What becomes of a number that came by `way` (`_choice_block`), by each order of the trunks
+    that its first digits may call for."""
+    account, limits, form = index.account.id, _limits_of(index, kind), way[0]
+    orders = orders_of(index, route) if keeps_number(dial, form) else ()
+    lines: list[str] = []
+    for place, order in enumerate((None, *orders)):
+        plans = planner.outside(kind, route, dial, form, limits.max_seconds_abroad, order)
+        if plans is None:
+            return []
+        name = f"w{way}k{place}" if orders else f"w{way}"
+        if is_limited(limits) and plans.refused != plans.home:
+            source = "CALLCTL_E164" if form == "e" else "CALLCTL_DIALLED"
+            lines += _limited_lines(name, _limit_name(account, number), source, dial, plans)
+        else:
+            lines += _leaf_lines(name, plans.home)
+    if orders:
+        cheapest = context_of(account, index.routing.outbound.index(route))
+        lines += [
+            f"exten => w{way},1,Gosub({cheapest},s,1)",
+            f" same => n,Goto(w{way}k${{GOSUB_RETVAL}},1)",
+        ]
+    return lines
 
 
 def _limited_lines(

@@ -239,12 +239,13 @@ class FallbackPlanner:
         dial: DialPattern,
         form: str,
         max_seconds_abroad: int | None,
+        order: tuple[str, ...] | None = None,
     ) -> OutsidePlans | None:
         """The plans for a number that `dial` takes. `form` says what is known of the number:
 
         ``d`` it matches as dialled and has no E.164 form, ``b`` as dialled and has one, ``e`` its
-        E.164 form matches. None where that cannot be. Raises ValueError for a trunk's number that
-        no expression gives.
+        E.164 form matches. `order`: of the route's trunks, if not as listed. None where that
+        cannot be. Raises ValueError for a trunk's number that no expression gives.
         """
         only = replace(
             self.routing,
@@ -253,6 +254,7 @@ class FallbackPlanner:
             dids=(),
             emergency=(),
             outbound=(replace(route, patterns=(dial,)),),
+            trunk_orders={route.name: {"": order}} if order else {},
         )
         sample = sample_number(dial.match)
         e164 = "+99927182818284" if form == "b" else None

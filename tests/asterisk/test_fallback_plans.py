@@ -53,6 +53,7 @@ from callctl.core.routing.model import (
     RoutingTable,
     Schedule,
     Trunk,
+    TrunkOrder,
     WeeklyPeriod,
     build_table,
 )
@@ -160,7 +161,11 @@ def company() -> AccountRouting:
                 limits=LimitSettings(off_hours=OffHours("office"), max_seconds_abroad=300),
             ),
         ),
-        trunks=(Trunk("own", "192.0.2.9", endpoint="own", number_format="digits"),),
+        trunks=(
+            Trunk("own", "192.0.2.9", endpoint="own", number_format="digits"),
+            Trunk("cheap", "192.0.2.10", endpoint="cheap"),
+            Trunk("spare", "192.0.2.11", endpoint="spare"),
+        ),
         dids=(
             Did("+3617000001", chain("extension:101", "hunt_group:all")),
             Did(
@@ -209,9 +214,10 @@ def company() -> AccountRouting:
             OutboundRoute(
                 "world",
                 (DialPattern("+."), DialPattern("9.", strip=1)),
-                ("own",),
+                ("own", "cheap", "spare"),
                 "world",
                 max_seconds=600,
+                order=TrunkOrder.CHEAPEST,
             ),
             OutboundRoute("prefix", (DialPattern("8X.", strip=1, prepend="+36"),), ("own",)),
             OutboundRoute(
@@ -222,6 +228,16 @@ def company() -> AccountRouting:
         record=RecordPolicy.NEVER,
         record_announce="recorded/both",
         limits=LimitSettings(destinations=(("CU", LimitAction.HOLD), ("JM", LimitAction.BLOCK))),
+        trunk_orders={
+            "world": {
+                "49": ("cheap", "own", "spare"),
+                "491": ("spare", "cheap", "own"),
+                "4477": ("own", "cheap", "spare"),
+                "44": ("cheap", "own", "spare"),
+                "53": ("spare", "own", "cheap"),
+                "1": ("spare", "cheap", "own"),
+            }
+        },
     )
 
 
@@ -360,6 +376,7 @@ def questions() -> list[Question]:
         *("0690123456", "+3690123456", "80690123456", "890123456", "90690123456"),
         *("005371234567", "+5371234567", "95371234567", "+18765550123", "+14165550123"),
         *("+881612345678", "00447012345678", "+447797712345", "+97912345678", "+80012345678"),
+        *("+4930123456", "004930123456", "+447700900123", "+442071838750", "0044"),
     ]
     endpoints = [name for name, (_, kind, _) in TABLE.endpoints.items() if kind == "extension"]
     asked += [

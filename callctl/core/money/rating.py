@@ -8,6 +8,7 @@ up, to minor units. `docs/rates.md` tells each rule with an example that a test 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from fractions import Fraction
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
@@ -16,8 +17,8 @@ from callctl.core.routing.model import WeeklyPeriod
 MICROS = 1_000_000
 """Micros of one minor unit."""
 
-MAX_MICROS = 10**15
-"""The highest price and connect fee: a thousand million minor units."""
+MAX_MICROS = 10**12
+"""The highest price and connect fee: a million minor units."""
 
 MAX_UNIT_SECONDS = 86_400
 MAX_PREFIX_DIGITS = 15
@@ -132,6 +133,14 @@ def bill(rate: Rate, seconds: int) -> Bill:
     sum_, one = rate.connect_fee * rate.unit_seconds + billed * rate.price, _one(rate)
     amount = (2 * sum_ + one) // (2 * one)
     return Bill(seconds, seconds - charged, billed, rate.connect_fee, amount)
+
+
+def micros_of(rate: Rate, seconds: int) -> Fraction:
+    """What `seconds` of talk cost before rounding."""
+    counted = bill(rate, seconds)
+    if not counted.talk_seconds:
+        return Fraction(0)
+    return rate.connect_fee + Fraction(counted.billed_seconds * rate.price, rate.unit_seconds)
 
 
 def cost_of(rate: Rate, seconds: int) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from callctl.core.money.least_cost import find_order
 from callctl.core.outcomes import AttemptResult
 from callctl.core.recordings import is_in_share
 from callctl.core.routing.causes import parse_cause
@@ -27,6 +28,7 @@ from callctl.core.routing.model import (
     RecordPolicy,
     RingStrategy,
     Trunk,
+    TrunkOrder,
 )
 from callctl.core.routing.outbound import WITHHELD, Outgoing, number_for_trunk, select_route
 from callctl.core.routing.package import missing_seat
@@ -412,6 +414,7 @@ class PlanBuilder:
             return
         if not self._may_leave(found, way, by):
             return
+        usable = self._in_order(found, usable)
         withhold = caller_id == WITHHELD
         shown = (None if withhold else caller_id) or route.caller_id_number
         default = self.index.routing.caller_id_number
@@ -430,6 +433,17 @@ class PlanBuilder:
                 )
             )
         self._talk_at_most(route.max_seconds)
+
+    def _in_order(self, found: Outgoing, trunks: list[Trunk]) -> list[Trunk]:
+        """The cheapest first where the route wants that, and the number is dialled as it is."""
+        orders = self.index.routing.trunk_orders.get(found.route.name)
+        if found.route.order is not TrunkOrder.CHEAPEST or not orders or found.e164 is None:
+            return trunks
+        order = find_order(orders, found.e164.removeprefix("+"))
+        if order is None:
+            return trunks
+        self.note("least_cost", found.route.name, " ".join(order))
+        return sorted(trunks, key=lambda trunk: order.index(trunk.name))
 
     def _may_leave(self, found: Outgoing, way: Way, by: str | None) -> bool:
         if self.gate is None or self.ended:

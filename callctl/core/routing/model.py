@@ -279,6 +279,14 @@ class DialPattern:
     prepend: str = ""
 
 
+class TrunkOrder(StrEnum):
+    """How the trunks of a route are tried: as they are listed, or the cheapest for the number
+    first (`callctl.core.money.least_cost`)."""
+
+    LISTED = "listed"
+    CHEAPEST = "cheapest"
+
+
 @dataclass(frozen=True, slots=True)
 class OutboundRoute:
     """Dialled patterns to trunks, tried in order. `permission` is what an extension must hold.
@@ -295,6 +303,11 @@ class OutboundRoute:
     ring_seconds: int = 60
     record: RecordPolicy = RecordPolicy.INHERIT
     record_share: int = 100
+    order: TrunkOrder = TrunkOrder.LISTED
+
+
+TrunkOrders = Mapping[str, Mapping[str, tuple[str, ...]]]
+"""Route → first digits of an international number → the route's trunks in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +323,8 @@ class EmergencyNumber:
 class AccountRouting:
     """All routing of one account. `record_announce` is a sound that both parties hear before they
     are recorded. The first rule of `blocklist` that matches decides; the order of
-    `outbound` decides only between equally specific patterns.
+    `outbound` decides only between equally specific patterns. `trunk_orders` are not said by a
+    document: they come from the carriers' tariffs, for the routes that want the cheapest trunk.
     """
 
     account: Account
@@ -328,6 +342,7 @@ class AccountRouting:
     max_call_seconds: int = 4 * 3600
     caller_id_number: str | None = None
     limits: LimitSettings = NO_SETTINGS
+    trunk_orders: TrunkOrders = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ REASONS: dict[str, str] = {
     "loop": "{subject} left out: the call is coming from there",
     "missing": "{subject} left out: it does not exist",
     "outbound": "route {subject} takes it by pattern {detail}",
+    "least_cost": "route {subject} tries the cheapest trunk first: {detail}",
     "no_route": "no outbound route takes {subject}",
     "no_permission": "{subject} has no permission {detail}",
     "package_required": "the account has no active package{detail:: the last one ended |}",

@@ -4,7 +4,7 @@ import itertools
 import re
 import secrets
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from msgspec.structs import replace as replace_struct
@@ -19,6 +19,7 @@ from callctl.core.routing.model import (
     RoutingTable,
     SipCredential,
     Trunk,
+    TrunkOrders,
     build_table,
 )
 from callctl.features.routing import structs
@@ -49,9 +50,15 @@ def routing_of(stored: StoredAccount) -> AccountRouting:
     return _with_endpoints(routing, stored.endpoints)
 
 
-def table_of(snapshot: Snapshot) -> RoutingTable:
+OrdersOf = Callable[[AccountRouting], TrunkOrders]
+"""In which order an account's routes try their trunks, where that is by price."""
+
+
+def table_of(snapshot: Snapshot, orders_of: OrdersOf = lambda routing: {}) -> RoutingTable:
     """The whole routing table of what is stored."""
-    return build_table(tuple(map(routing_of, snapshot.accounts)), snapshot.revision)
+    routings = map(routing_of, snapshot.accounts)
+    priced = tuple(replace(routing, trunk_orders=orders_of(routing)) for routing in routings)
+    return build_table(priced, snapshot.revision)
 
 
 def prepare(

@@ -20,6 +20,7 @@ from callctl.core.routing.model import (
     HuntMemory,
     RoutingTable,
     SipCredential,
+    TrunkOrders,
     build_table,
 )
 from callctl.core.routing.plan import RoutePlan, RouteRequest, Source
@@ -27,7 +28,13 @@ from callctl.core.routing.planner import plan_route
 from callctl.features.routing import structs
 from callctl.features.routing.document import DocumentError, parse_document
 from callctl.features.routing.objects import KIND_OF_FIELD, Change, Kind, diff_documents, objects_of
-from callctl.features.routing.prepare import add_secrets, invalid_routing, prepare, table_of
+from callctl.features.routing.prepare import (
+    OrdersOf,
+    add_secrets,
+    invalid_routing,
+    prepare,
+    table_of,
+)
 from callctl.features.routing.source import Source as YamlSource
 from callctl.features.routing.store import (
     Memories,
@@ -82,7 +89,8 @@ class RoutingService:
 
     `table` is the snapshot in use, replaced as a whole. `on_change` is awaited after each change
     with the new table (provisioning and fallback are written there). It stands in memory only:
-    `decide` works without the database. `open_gate` gives what says which calls may leave.
+    `decide` works without the database. `open_gate` gives what says which calls may leave,
+    `orders_of` which trunks are the cheapest.
     """
 
     def __init__(
@@ -91,9 +99,11 @@ class RoutingService:
         on_change: OnChange = _nothing,
         environ: Mapping[str, str] = os.environ,
         open_gate: OpenGate = lambda now: NO_COUNTS,
+        orders_of: OrdersOf = lambda routing: {},
     ) -> None:
         self._store = store
         self._open_gate = open_gate
+        self._orders_of = orders_of
         self._on_change = on_change
         self._environ = environ
         self._changing = asyncio.Lock()
@@ -201,6 +211,16 @@ class RoutingService:
         """Take over accounts that are new, renamed or in another zone, and tell other processes."""
         await self.refresh()
         await self._store.notify()
+
+    async def prices_changed(self) -> None:
+        """Carriers cost something else: routes that try the cheapest trunk first may try another.
+        What is left without it is written anew only if any does."""
+        async with self._changing:
+            before = _trunk_orders(self._table)
+            await self._use(self._snapshot)
+            if _trunk_orders(self._table) == before:
+                return
+        await self._on_change(self._table)
 
     async def apply(
         self,
@@ -371,7 +391,7 @@ class RoutingService:
         return HuntMemory(memories.offered_first, memories.answered_at, memories.answered_count)
 
     async def _use(self, snapshot: Snapshot) -> None:
-        self._table = await asyncio.to_thread(table_of, snapshot)
+        self._table = await asyncio.to_thread(table_of, snapshot, self._orders_of)
         self._snapshot = snapshot
 
 
@@ -390,6 +410,10 @@ def _parsed(
         return parse_document(document, file)
     except DocumentError as error:
         raise invalid_routing(error.places, None, file) from None
+
+
+def _trunk_orders(table: RoutingTable) -> dict[int, TrunkOrders]:
+    return {id_: index.routing.trunk_orders for id_, index in table.accounts.items()}
 
 
 def _versions(snapshot: Snapshot) -> tuple[object, ...]:

@@ -13,7 +13,7 @@ from msgspec import NODEFAULT, Struct, field
 from msgspec.structs import fields, replace
 
 from callctl.core.routing.limits import LimitAction
-from callctl.core.routing.model import RecordPolicy, RingStrategy
+from callctl.core.routing.model import RecordPolicy, RingStrategy, TrunkOrder
 
 Chain = list[str] | str
 
@@ -238,6 +238,7 @@ class OutboundRouteDoc(Doc, frozen=True):
     ring_seconds: int = 60
     record: RecordPolicy = RecordPolicy.INHERIT
     record_share: int = 100
+    order: TrunkOrder = TrunkOrder.LISTED
 
 
 class EmergencyDoc(Doc, frozen=True):
