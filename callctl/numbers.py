@@ -44,6 +44,16 @@ def normalise(text: str, country: str) -> str | None:
     return e164 if len(e164) <= len("+") + MAX_DIGITS else None
 
 
+def read_sent(sent: str, dialled: str | None, country: str, number_format: str) -> str | None:
+    """E.164 of a number as it was `sent` to a trunk (`core.routing.outbound.NUMBER_FORMATS`), or
+    None. `dialled` is what the caller dialled, in E.164 where it has that form."""
+    if dialled is not None and dialled[:1] == "+" and sent.lstrip("+") == dialled[1:]:
+        return dialled
+    if number_format == "digits" and (international := normalise(f"+{sent}", country)):
+        return international
+    return normalise(sent, country)
+
+
 @lru_cache(maxsize=_CACHED_NUMBERS)
 def format_number(e164: str, country: str = "") -> str:
     """For reading: national form within `country`, else international; other text as it is."""

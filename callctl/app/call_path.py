@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from agi.ping import ping_verb
 from agi.route import route_verb
@@ -76,8 +77,9 @@ def build_journal_reader(services: Services) -> JournalReader:
             services.live.forget_news,
             clients_of_calls,
             prove_numbers,
+            services.charging.price_stored,
             services.long_calls.mark_stored,
-            tell_stored_calls,
+            partial(tell_stored_calls, cost_of=services.charging.cost_of),
         ),
     )
 

@@ -14,6 +14,7 @@ from callctl.features.calls.retention import delete_due_calls
 from callctl.features.checks.recordings import RecordingWatch
 from callctl.features.checks.watch import SelfCheck, places_of
 from callctl.features.notices.mail import Mailer, MailServer
+from callctl.features.rates.memory import watch_tariffs
 from callctl.features.routing.watch import watch_routing
 from callctl.telemetry.log import get_logger
 from callctl.telemetry.metrics import AMI_CONNECTED, UNITS_FAILED
@@ -42,6 +43,9 @@ def jobs_with_database(services: Services, reader: JournalReader) -> Mapping[str
         "exports": lambda: services.export_runner.run(services.exports),
         "retention": lambda: _keep_retention(services),
         "routing": lambda: watch_routing(services.db, services.routing),
+        "tariffs": lambda: watch_tariffs(
+            services.db, services.tariff_memory, services.routing.prices_changed
+        ),
         "memory": lambda: _save_memory(services),
         "limits": services.limits.run_flush,
         "limits_look": lambda: services.limits.run_look(lambda: list_channels(services.ami)),

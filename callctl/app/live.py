@@ -48,4 +48,5 @@ def talking_calls(desk: LiveDesk, before_us: int) -> Iterator[TalkingCall]:
                 extensions=tuple(call.extensions),
                 answered_us=call.answered_us,
                 channels=tuple(c.name for c in call.channels.values() if not c.inner),
+                trunk=call.trunk,
             )

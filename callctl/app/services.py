@@ -39,6 +39,12 @@ from callctl.features.packages.watch import PackageWatch
 from callctl.features.people.groups import GroupService
 from callctl.features.people.invitations import InvitationService
 from callctl.features.people.users import SignInResets, UserService
+from callctl.features.rates.assignments import AssignmentService
+from callctl.features.rates.charging import CallCharging
+from callctl.features.rates.memory import TariffMemory, trunk_orders
+from callctl.features.rates.quoting import QuoteService
+from callctl.features.rates.running import RunningCosts
+from callctl.features.rates.service import TariffService
 from callctl.features.recordings.keys import Keyring, read_master_key
 from callctl.features.recordings.library import RecordingLibrary
 from callctl.features.recordings.live import EndpointOwner, LiveRecordings
@@ -82,13 +88,17 @@ class Services:
         self.audit = AuditService(db)
 
         # Where calls go
+        self.tariff_memory = TariffMemory()
         self.ami = build_ami_client(settings)
         self.provisioning = Provisioning(
             settings.asterisk_generated_dir, self.ami, lambda: self.routing
         )
         self.limits = LimitService(db, lambda: self.routing.table)
         self.routing = RoutingService(
-            RoutingStore(db), self.provisioning.provision, open_gate=self.limits.open_gate
+            RoutingStore(db),
+            self.provisioning.provision,
+            open_gate=self.limits.open_gate,
+            orders_of=lambda routing: trunk_orders(self.tariff_memory.tariffs, routing, utc_now()),
         )
         self.accounts = AccountService(
             db, self.invitations.invite_administrator, self.routing.accounts_changed
@@ -101,6 +111,13 @@ class Services:
         self.originate = OriginateService(
             self.ami, OrderStore(db), self._find_extension, self._require_call
         )
+
+        # What calls cost
+        self.tariffs = TariffService(db, self._tariffs_changed)
+        self.tariff_assignments = AssignmentService(db, self._tariffs_changed)
+        self.quotes = QuoteService(db, self.tariff_memory, lambda: self.routing.table)
+        self.running_costs = RunningCosts(self.tariff_memory, lambda: self.routing.table)
+        self.charging = CallCharging(self.tariff_memory, lambda: self.routing.table)
 
         # What is kept of calls
         self.calls = CallService(db)
@@ -137,12 +154,14 @@ class Services:
             default_account_id=lambda: self.default_account_id,
             open_channels=lambda: self.reader.open_channels() if self.reader else frozenset(),
             why_not_live=lambda: why_not_live(self.ami, self.reader),
+            running_cost=self.running_costs.cost,
         )
         self.long_calls = LongCallService(
             db,
             lambda: self.routing.table,
             partial(talking_calls, self.live),
             partial(hang_up, self.ami),
+            self.running_costs.seconds_until,
         )
 
         # Who is told
@@ -162,6 +181,9 @@ class Services:
             webhook_store, targets, retention_days=settings.event_retention_days
         )
         self.notices = NoticeService(db)
+
+    async def _tariffs_changed(self) -> None:
+        await self.tariff_memory.refresh(self.db, utc_now())
 
     def _find_extension(self, account_id: int, number: str) -> Extension | None:
         index = self.routing.table.accounts.get(account_id)

@@ -18,6 +18,7 @@ import callctl.features.notices.api
 import callctl.features.originate.api
 import callctl.features.packages.api
 import callctl.features.people.api
+import callctl.features.rates.api
 import callctl.features.recordings.api
 import callctl.features.reports.api
 import callctl.features.routing.api
@@ -41,6 +42,9 @@ def list_endpoints(services: Services) -> list[Endpoint]:
         *callctl.features.calls.api.endpoints(services.calls),
         *callctl.features.clients.api.endpoints(services.db),
         *callctl.features.reports.api.endpoints(services.reports),
+        *callctl.features.rates.api.endpoints(
+            services.tariffs, services.tariff_assignments, services.quotes
+        ),
         *callctl.features.exports.api.endpoints(services.exports),
         *callctl.features.originate.api.endpoints(services.originate),
         *callctl.features.recordings.api.endpoints(

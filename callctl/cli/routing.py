@@ -24,11 +24,13 @@ from callctl.core.errors import CallctlError
 from callctl.features.access.service import AccessService
 from callctl.features.access.store import AccessStore
 from callctl.features.limits.service import LimitService
+from callctl.features.rates.memory import TariffMemory, trunk_orders
 from callctl.features.routing.api import plan_view
 from callctl.features.routing.document import dump_yaml
 from callctl.features.routing.service import RoutingService
 from callctl.features.routing.store import RoutingStore
 from callctl.features.routing.words import format_diff, format_plan
+from callctl.telemetry.clock import utc_now
 
 
 def add_commands(commands: Any) -> None:
@@ -85,7 +87,12 @@ async def _service(
         if account_id is None:
             raise Failure(f"there is no account {account!r}")
         limits = LimitService(db, lambda: service.table)
-        service = RoutingService(RoutingStore(db), open_gate=limits.open_gate)
+        tariffs, now = await TariffMemory().refresh(db, utc_now()), utc_now()
+        service = RoutingService(
+            RoutingStore(db),
+            open_gate=limits.open_gate,
+            orders_of=lambda routing: trunk_orders(tariffs, routing, now),
+        )
         await service.load()
         if counted:
             await limits.restore()

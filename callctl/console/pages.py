@@ -97,7 +97,11 @@ class Console:
             "words": words,
             "has_limits": limits is not None,
         }
-        self._templates.filters |= {"duration": words.duration, "share": words.share}
+        self._templates.filters |= {
+            "duration": words.duration,
+            "share": words.share,
+            "money": words.money,
+        }
 
     def routes(self) -> list[web.AbstractRouteDef]:
         """For `build_web_app(pages=...)`, together with `error_page`."""

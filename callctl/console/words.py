@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
+from callctl.core.money.currencies import format_amount
 from callctl.features.calls.hints import HintRule, IconName, find_hint
 from callctl.features.calls.model import CallSummary
 
@@ -120,6 +121,11 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def money(amount: int, currency: str | None) -> str:
+    """``12.50 EUR``."""
+    return f"{format_amount(amount, currency)} {currency}" if currency else str(amount)
 
 
 def party(number: str | None) -> str:

@@ -30,6 +30,8 @@ class Scope(StrEnum):
     NUMBERS_READ = "numbers:read"
     NUMBERS_STOCK = "numbers:stock"
     PROFILE_WRITE = "profile:write"
+    RATES_READ = "rates:read"
+    RATES_WRITE = "rates:write"
     RECORDINGS_CONTROL = "recordings:control"
     RECORDINGS_LOG = "recordings:log"
     RECORDINGS_MANAGE = "recordings:manage"
@@ -70,6 +72,8 @@ SCOPE_MEANINGS: Mapping[Scope, str] = MappingProxyType(
         Scope.NUMBERS_READ: "See one's numbers, those for sale, and requests for others.",
         Scope.NUMBERS_STOCK: "Load and price numbers for sale; answer requests.",
         Scope.PROFILE_WRITE: "Change one's own name, password, second factor and sessions.",
+        Scope.RATES_READ: "See price lists, who pays by which, and what a call would cost.",
+        Scope.RATES_WRITE: "Import price lists, and say who pays by which.",
         Scope.RECORDINGS_CONTROL: "Pause and resume the recording of calls under way.",
         Scope.RECORDINGS_LOG: "See who listened to recordings.",
         Scope.RECORDINGS_MANAGE: "Say how recordings are kept and for how long, and hold them.",
@@ -121,7 +125,13 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = MappingProxyType(
         Role.ADMINISTRATOR: ALL_SCOPES,
         # Sees all calls, changes no settings.
         Role.HEAD: _GROUPS_CALLS
-        | {Scope.LIMITS_READ, Scope.NUMBERS_READ, Scope.PACKAGES_READ, Scope.ROUTING_READ},
+        | {
+            Scope.LIMITS_READ,
+            Scope.NUMBERS_READ,
+            Scope.PACKAGES_READ,
+            Scope.RATES_READ,
+            Scope.ROUTING_READ,
+        },
         Role.GROUP_LEADER: _GROUPS_CALLS,
         Role.MANAGER: _OWN_CALLS,
     }
@@ -143,6 +153,8 @@ WHOLE_ACCOUNT_SCOPES: frozenset[str] = frozenset(
         Scope.NUMBERS_BUY,
         Scope.NUMBERS_READ,
         Scope.NUMBERS_STOCK,
+        Scope.RATES_READ,
+        Scope.RATES_WRITE,
         Scope.RECORDINGS_LOG,
         Scope.RECORDINGS_MANAGE,
         Scope.ROUTING_READ,

@@ -4,10 +4,10 @@ import asyncio
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 from aiohttp import web
@@ -16,6 +16,7 @@ from callctl.core.errors import CallctlError
 from callctl.http.endpoint import Endpoint
 
 _BODY_SECONDS = 30.0
+_FILE_SECONDS = 300.0
 _COLLECTIONS = (list, tuple, set, frozenset)
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<place>.*)`)?$", re.DOTALL)
 _NAMED = re.compile(r"^Object (?:contains unknown|missing required) field `(?P<name>.*)`$")
@@ -87,25 +88,44 @@ async def decode_body(endpoint: Endpoint, request: web.Request) -> Any:
 
 async def read_body(request: web.Request, limit: int) -> bytes:
     """The whole body. Raises CallctlError: `body_too_large`, `request_timeout`."""
+    chunks: list[bytes] = []
+
+    async def keep(chunk: bytes) -> None:
+        chunks.append(chunk)
+
+    await _receive(request, limit, _BODY_SECONDS, keep)
+    return b"".join(chunks)
+
+
+async def save_body(request: web.Request, file: IO[bytes], limit: int) -> None:
+    """The whole body into `file`, however slow the client. Raises as `read_body` does."""
+
+    async def write(chunk: bytes) -> None:
+        await asyncio.to_thread(file.write, chunk)
+
+    await _receive(request, limit, _FILE_SECONDS, write)
+
+
+async def _receive(
+    request: web.Request, limit: int, seconds: float, take: Callable[[bytes], Awaitable[None]]
+) -> None:
     too_large = CallctlError(
         "body_too_large", f"the body is larger than {limit} bytes", detail={"limit": limit}
     )
     if (request.content_length or 0) > limit:
         raise too_large
-    chunks: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(_BODY_SECONDS):
+        async with asyncio.timeout(seconds):
             async for chunk in request.content.iter_any():
                 size += len(chunk)
                 if size > limit:
                     raise too_large
-                chunks.append(chunk)
+                await take(chunk)
     except TimeoutError:
         raise CallctlError("request_timeout", "the body did not arrive in time") from None
     except web.RequestPayloadError as error:
         raise CallctlError("malformed_request", f"the body is broken: {error}") from None
-    return b"".join(chunks)
 
 
 def decode_path(endpoint: Endpoint, match: Mapping[str, str]) -> Mapping[str, str]:

@@ -1,5 +1,6 @@
 """An account that has one of everything, each with a word in it that no other account may see."""
 
+import io
 import secrets
 import zlib
 from dataclasses import dataclass, field
@@ -11,6 +12,12 @@ from callctl.features.access.model import NewToken
 from callctl.features.calls.model import CallFilters, NewSavedFilter
 from callctl.features.calls.saved_filters import SavedFilterService
 from callctl.features.people.model import NewGroup, NewInvitation
+from callctl.features.rates.model import (
+    ApplyImport,
+    ImportOptions,
+    NewAssignment,
+    NewTariff,
+)
 from callctl.http.endpoint import Actor
 from callctl.secrets import digest
 
@@ -36,6 +43,13 @@ with n as (insert into numbers (number, grams) values ('+36209998877', '{362}') 
      r as (insert into call_rows (call, rows) select id, $3 from c)
 insert into recordings (call, account_id, file, started_at, state, path, seconds, bytes)
 select id, $1, $2 || '.wav', started_at, 'available', $2, 60, 100 from c
+"""
+_COST = """
+insert into call_costs (call, side, payer_id, leg, number, answered_at, version_id, prefix,
+                        with_hours, destination, talk_seconds, billed_seconds, amount, currency)
+select c.id, 'carrier', $1, 0, '+36701234567', c.started_at, v.id, '3670', false, $2, 60, 60, 100,
+       'USD'
+from calls c cross join tariff_versions v where c.account_id = $1 and v.number is not null
 """
 _HOLD = """
 insert into limit_holds (account_id, extension, destination, reason, number, asked_at, last_at)
@@ -147,6 +161,19 @@ class House:
         return found
 
 
+async def _set_price(daemon: Daemon, boss: Actor) -> None:
+    """A price list with a draft beside its version, which the own carrier is paid by."""
+    tariff = await daemon.tariffs.create_tariff(boss, NewTariff(f"{WORD} rates", "USD"))
+    for apply in (True, False):
+        file = io.BytesIO(f"prefix,price,destination\n3670,1,{WORD}\n".encode())
+        draft = await daemon.tariffs.upload(boss, tariff.id, file, ImportOptions())
+        if apply:
+            await daemon.tariffs.apply(boss, tariff.id, draft.id, ApplyImport())
+    carrier = NewAssignment(boss.account_id, tariff.id, f"{WORD}-carrier")
+    await daemon.tariff_assignments.assign(boss, carrier)
+    await daemon.db.execute(_COST, boss.account_id, WORD)
+
+
 async def furnish(daemon: Daemon) -> House:
     """The full account is the first enterprise; beside it there is another, above the operator."""
     db = daemon.db
@@ -175,6 +202,7 @@ async def furnish(daemon: Daemon) -> House:
     await db.execute(_CALL, full, WORD, zlib.compress(WORD.encode()))
     await db.execute(_PACKAGE, full)
     await db.execute(_SEAT, full, boss.user_id, boss.name)
+    await _set_price(daemon, boss)
     for sql in (_HOLD, _NOTICE, _QUOTE):
         await db.execute(sql, full, WORD)
     for sql in (_NUMBER, _HELD_NUMBER, _NUMBER_REQUEST):

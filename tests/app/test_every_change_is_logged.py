@@ -116,7 +116,7 @@ async def walk(running: Daemon) -> AsyncIterator[Walk]:
 async def test_every_operation_that_changes_something_writes_a_line(walk: Walk) -> None:
     for part in (
         clients, client_lists, call_list, calls_and_recordings, pauses, exports_and_callbacks,
-        routing, numbers, number_requests, webhooks_and_notices, people, profile, accounts,
+        routing, tariffs, numbers, number_requests, webhooks_and_notices, people, profile, accounts,
         packages,
     ):  # fmt: skip
         await part(walk)
@@ -291,6 +291,21 @@ async def number_requests(walk: Walk) -> None:
         await walk.change("POST", "/number-requests/{id}/offer", offer, operator, id=asked)
         body = {"to": "extension:701"} if verb == "accept" else None
         await walk.change("POST", path, body, id=asked)
+
+
+async def tariffs(walk: Walk) -> None:
+    new = {"name": "Carrier", "currency": "USD"}
+    tariff = (await walk.change("POST", "/tariffs", new))["id"]
+    await walk.change("PATCH", "/tariffs/{id}", {"name": "Carrier 2"}, id=tariff)
+    rates = "prefix,price\n36,0.01\n"
+    path = "/tariffs/{id}/imports"
+    draft = (await walk.change("POST", path, rates, id=tariff))["id"]
+    one = f"{path}/{{import_id}}"
+    await walk.change("DELETE", one, id=tariff, import_id=draft)
+    draft = (await walk.change("POST", path, rates, id=tariff))["id"]
+    await walk.change("POST", f"{one}/apply", {}, id=tariff, import_id=draft)
+    carrier = {"account_id": walk.house.full, "trunk": f"{WORD}-carrier", "tariff_id": tariff}
+    await walk.change("POST", "/tariff-assignments", carrier)
 
 
 async def webhooks_and_notices(walk: Walk) -> None:

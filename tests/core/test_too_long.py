@@ -2,7 +2,7 @@
 
 import pytest
 
-from callctl.core.calls.too_long import Talk, Threshold, find_threshold
+from callctl.core.calls.too_long import Passed, Talk, Threshold, find_limit, find_threshold
 from callctl.core.retries import FIRST_SECONDS, MOST_SECONDS, next_wait
 from callctl.core.routing.plan import Direction
 from callctl.core.signature import sign, verify
@@ -40,6 +40,18 @@ def test_the_most_specific_threshold_decides(
     talk = Talk(direction, to_number, extensions, groups)
     assert find_threshold(ALL, talk) is expected
     assert find_threshold(reversed(ALL), talk) is expected
+
+
+def test_a_price_counts_in_the_seconds_that_it_comes_to() -> None:
+    talk = Talk(Direction.OUTBOUND, "+36201234567", (), ())
+    dear, free = (lambda money: money // 10), (lambda money: None)
+    rule = Threshold(100, cost=500, hang_up=True)
+    assert find_limit([rule], talk, dear) == Passed(50, 500, True)
+    assert find_limit([rule], talk, free) == Passed(100, None, True)
+    assert find_limit([Threshold(None, cost=5000)], talk, dear) == Passed(500, 5000, False)
+    assert find_limit([Threshold(None, cost=5000)], talk, free) is None
+    # The more specific one decides, dear or not.
+    assert find_limit([rule, HUNGARY], talk, dear) == Passed(800, None, False)
 
 
 def test_of_equals_the_shorter_time_counts_and_without_a_fitting_one_none_does() -> None:

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callctl.core.cells import neutral
 from callctl.features.exports import files
-from callctl.features.exports.files import CsvWriter, XlsxWriter, hash_file, neutral
+from callctl.features.exports.files import CsvWriter, XlsxWriter, hash_file
 
 HOSTILE = (
     "=1+1",

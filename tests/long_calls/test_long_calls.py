@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from callctl.core.author import Author
+from callctl.core.errors import CallctlError
 from callctl.core.scope import CallScope
 from callctl.db.notices import NewNotice, raise_notice
 from callctl.features.calls import store
@@ -86,6 +87,33 @@ async def look_until_raised(watch: Watch) -> None:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_price_is_a_threshold_too_and_stands_in_the_record(desk: Desk) -> None:
+    """What a call has cost is a function of its talk: the price comes to seconds."""
+    asked: list[Any] = []
+
+    def seconds_until(account: int, number: str | None, _trunk: Any, _at: int, money: int) -> int:
+        asked.append((account, number, money))
+        return 1
+
+    rows = rows_now("outbound", seconds_ago=3600)
+    async with watching(desk) as watch:
+        watch.service._seconds_until = seconds_until
+        await watch.rules(TooLongRule(cost=200), TooLongRule(5000))
+        desk.write(b"".join(rows))
+        await desk.wait_for(1)
+        call = await watch.call()
+        assert asked[0][0::2] == (desk.account_id, 200)
+        assert (call.too_long, call.too_long_seconds, call.too_long_cost) == (True, 1, 200)
+        (notice,) = await watch.notices()
+        assert (notice.data["threshold_seconds"], notice.data["threshold_cost"]) == (1, 200)
+        assert "costs more" in notice.text
+
+
+async def test_a_rule_needs_a_threshold(desk: Desk) -> None:
+    with pytest.raises(CallctlError, match="seconds"):
+        await Watch(desk).rules(TooLongRule(5), TooLongRule())
 
 
 async def test_it_is_raised_while_the_call_lasts_once_and_stands_in_the_record(desk: Desk) -> None:

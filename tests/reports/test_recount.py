@@ -94,9 +94,10 @@ async def check_periods(world: World, extensions: Extensions) -> None:
         query = {"period": period, "week_start": week_start, "since": first, "until": after}
         found = [
             (
-                *(getattr(row, name) for name in row.__struct_fields__[:-2]),
+                *(getattr(row, name) for name in row.__struct_fields__[:-3]),
                 round(row.talk_seconds * 1e6),
                 round(row.wait_seconds * 1e6),
+                row.cost,
             )
             for row in await rows(world, extensions, "calls-by-period", **query)
         ]
@@ -107,7 +108,8 @@ async def check_employees(world: World, extensions: Extensions) -> None:
     counted = world.employees(extensions)
     shares = await rows(world, extensions, "employees-distribution")
     assert {
-        r.extension: (r.calls, r.placed, r.answered, round(r.talk_seconds * 1e6)) for r in shares
+        r.extension: (r.calls, r.placed, r.answered, round(r.talk_seconds * 1e6), r.cost)
+        for r in shares
     } == counted
     assert not shares or sum(r.share for r in shares) == pytest.approx(1)
     lines = await rows(world, extensions, "employees-answered-missed")
@@ -117,7 +119,10 @@ async def check_employees(world: World, extensions: Extensions) -> None:
             assert rings == world.rings(line.name)
             assert line.answered == counted[line.name][2]
     assert {r.name for r in lines if r.kind == "extension"} == set(counted)
-    ranked = await rows(world, extensions, "rankings")
+    dearest = await rows(world, extensions, "rankings")
+    assert {r.name: r.cost for r in dearest} == {name: c[4] for name, c in counted.items()}
+    assert [r.cost for r in dearest] == sorted((r.cost for r in dearest), reverse=True)
+    ranked = await rows(world, extensions, "rankings", by="effectiveness")
     for row in ranked:
         rings = world.rings(row.name)
         assert row.offered - row.answered == rings["missed"] + rings["refused"]
@@ -158,11 +163,12 @@ async def check_clients(world: World, extensions: Extensions) -> None:
     week = {"since": first, "until": first + timedelta(days=9)}
     for period in ({}, week):
         shares = await rows(world, extensions, "clients-distribution", limit=2, **period)
-        assert {r.number: (r.calls, r.answered, r.missed) for r in shares} == {
+        assert {r.number: (r.calls, r.answered, r.missed, r.cost) for r in shares} == {
             number: (
                 len(calls),
                 sum(answered(c) for _, c in calls),
                 sum(store.is_missed(c) for _, c in calls),
+                world.cost(calls),
             )
             for number, calls in counted.items()
         }

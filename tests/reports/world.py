@@ -45,6 +45,7 @@ class World:
     zone: str
     chance: random.Random
     calls: dict[int, CallRecord] = field(default_factory=dict)
+    costs: dict[int, int | None] = field(default_factory=dict)
 
     def make(self) -> CallRecord:
         shift = ZONES[self.zone] * 86_400_000_000
@@ -66,6 +67,7 @@ class World:
             calls = [as_stored(record, self.account_id) for record in records]
             ids = await store.insert_calls(connection, calls)
             sums.added(ids)
+            await self._price(connection, ids)
             await sums.apply()
         self.calls |= dict(zip(ids, records, strict=True))
 
@@ -84,9 +86,25 @@ class World:
                 rebuilt = as_stored(record, self.account_id)
                 await store.replace_call(connection, keep, rebuilt, losers)
                 self.calls[keep] = record
+                await self._price(connection, [keep])
             await sums.apply()
         for gone in chosen if kind == "d" else losers:
             del self.calls[gone]
+
+    async def _price(self, connection: Any, ids: Sequence[int]) -> None:
+        """Some calls cost something, as a step that charges them would say."""
+        for id_ in ids:
+            self.costs[id_] = self.chance.choice((None, 0, self.chance.randrange(10_000)))
+        costs = [self.costs[id_] for id_ in ids]
+        await connection.execute(
+            "update calls c set cost = m.cost from unnest($1::bigint[], $2::bigint[]) m(id, cost)"
+            " where c.id = m.id",
+            list(ids),
+            costs,
+        )
+
+    def cost(self, calls: Iterable[tuple[int, CallRecord]]) -> int:
+        return sum(self.costs[id_] or 0 for id_, _ in calls)
 
     # The recount
 
@@ -114,20 +132,20 @@ class World:
         first: date,
         after: date,
     ) -> list[Any]:
-        rows: dict[tuple[date, str], list[CallRecord]] = {}
-        for _, call in self.seen(extensions):
+        rows: dict[tuple[date, str], list[tuple[int, CallRecord]]] = {}
+        for id_, call in self.seen(extensions):
             day = self.day(call)
             if first <= day < after:
                 rows.setdefault(
                     (_period_of(day, period, week_start), call.direction.value), []
-                ).append(call)
+                ).append((id_, call))
         return [
             (
                 starts_on,
                 direction,
                 len(calls),
                 *(
-                    sum(c.disposition is d for c in calls)
+                    sum(c.disposition is d for _, c in calls)
                     for d in (
                         Disposition.ANSWERED,
                         Disposition.CANCELLED,
@@ -138,24 +156,26 @@ class World:
                         Disposition.UNKNOWN,
                     )
                 ),
-                sum(store.is_missed(c) for c in calls),
-                sum(map(talk_us, calls)),
-                sum(max(0, (c.answered_us or c.ended_us) - c.started_us) for c in calls),
+                sum(store.is_missed(c) for _, c in calls),
+                sum(talk_us(c) for _, c in calls),
+                sum(max(0, (c.answered_us or c.ended_us) - c.started_us) for _, c in calls),
+                self.cost(calls),
             )
             for (starts_on, direction), calls in sorted(rows.items())
         ]
 
-    def employees(self, extensions: Sequence[str] | None) -> dict[str, tuple[int, int, int, int]]:
-        """extension → calls, placed, answered, talk (µs)."""
-        found: dict[str, tuple[int, int, int, int]] = {}
-        for call in self.calls.values():
+    def employees(self, extensions: Sequence[str] | None) -> dict[str, tuple[int, ...]]:
+        """extension → calls, placed, answered, talk (µs), cost of the calls that it placed."""
+        found: dict[str, tuple[int, ...]] = {}
+        for id_, call in self.calls.items():
             for name in store.involved_extensions(call):
                 if extensions is None or name in extensions:
                     placed, answered = name == call.extension, name == call.answered_by
                     talk = talk_us(call) * (placed + answered)
-                    old = found.get(name, (0, 0, 0, 0))
-                    new = (1, placed, answered, talk)
-                    found[name] = tuple(a + b for a, b in zip(old, new, strict=True))  # type: ignore[assignment]
+                    cost = placed * (self.costs[id_] or 0)
+                    old = found.get(name, (0, 0, 0, 0, 0))
+                    new = (1, placed, answered, talk, cost)
+                    found[name] = tuple(a + b for a, b in zip(old, new, strict=True))
         return found
 
     def rings(self, extension: str) -> dict[str, int]:

@@ -475,3 +475,51 @@ async def test_every_query_of_the_store_is_prepared_by_postgresql(world):
     async with world.db.connection() as connection:
         for query in queries:
             await connection.prepare(query)
+
+
+# The cheapest trunk first
+
+CHEAPEST = """
+account: {code: other, country: HU, timezone: Europe/Budapest}
+extensions: [{number: 101}]
+trunks:
+- {name: a, host: 192.0.2.9, match: [192.0.2.9]}
+- {name: b, host: 192.0.2.8, match: [192.0.2.8]}
+outbound:
+- {name: world, patterns: ["+."], trunks: [a, b], permission: national, order: cheapest}
+"""
+
+
+async def test_other_prices_make_another_order_and_only_that_is_told(world):
+    orders = {}
+    told = []
+
+    async def on_change(table):
+        told.append(table)
+
+    service = RoutingService(
+        RoutingStore(world.db),
+        on_change,
+        orders_of=lambda routing: dict(orders) if routing.account.code == "other" else {},
+    )
+    await service.load()
+    await service.apply(world.other, CHEAPEST, "tester")
+    assert "order: cheapest" in dump_yaml(service.export(world.other))
+    [endpoint] = [
+        e for e, o in service.table.endpoints.items() if o == (world.other, "extension", "101")
+    ]
+    told.clear()
+
+    def trunks():
+        plan = decide(service, endpoint, "+447700900101", caller="101")
+        return [s.trunk for s in plan.steps if hasattr(s, "trunk")], plan
+
+    assert trunks()[0] == ["a", "b"]
+    await service.prices_changed()
+    assert told == []
+    orders["world"] = {"44": ("b", "a")}
+    await service.prices_changed()
+    assert told == [service.table]
+    names, plan = trunks()
+    assert names == ["b", "a"]
+    assert "route world tries the cheapest trunk first: b a" in map(render_reason, plan.trace)

@@ -51,6 +51,7 @@ class LiveCall:
     to_number: str | None
     extension: str | None
     did: str | None = None
+    emergency: bool = False
     caller: str | None = None
     answered_us: int | None = None
     answered_by: str | None = None
@@ -58,6 +59,12 @@ class LiveCall:
     channels: dict[str, LiveChannel] = field(default_factory=dict)
     extensions: dict[str, None] = field(default_factory=dict)
     ids: list[str] = field(default_factory=list)
+
+    @property
+    def trunk(self) -> str | None:
+        """The endpoint of the trunk by which somebody outside was reached."""
+        called = (c for u, c in self.channels.items() if u != self.caller and c.answered)
+        return next((c.trunk for c in called if c.trunk), None)
 
     @property
     def ringing(self) -> list[str]:
@@ -255,3 +262,4 @@ def _routed(call: LiveCall, event: CelEvent) -> None:
     if direction in ("outbound", "internal") and call.direction is not Direction.INBOUND:
         call.direction = Direction(direction)
     call.did = fields.get("did") or ""
+    call.emergency = fields.get("route", "").startswith("emergency:")

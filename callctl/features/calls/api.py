@@ -40,6 +40,7 @@ _CALL = CallSummary(
     route="did:+3617000001",
     too_long=False,
     too_long_seconds=None,
+    too_long_cost=None,
     changed_at=datetime(2026, 11, 22, 8, 1, 28, tzinfo=UTC),
     client_id=7,
     client_name="Alice Adams",
@@ -49,6 +50,7 @@ _CALL = CallSummary(
     solution="New cable",
     cost=None,
     currency=None,
+    cost_reason=None,
 )
 
 

@@ -30,12 +30,14 @@ order by account_id, number_id for update
 # few calls after it are looked at.
 CONTACTS_ADD = """
 with new as (
-    select account_id, customer_number_id as number_id, calls, answered, missed, talk_us, started_at
+    select account_id, customer_number_id as number_id, calls, answered, missed, talk_us, cost,
+           started_at
     from call_facts where call = any($1::bigint[]) and customer_number_id is not null
 ), sums as (
     select account_id, number_id, sum(calls) as calls, sum(answered) as answered,
-           sum(missed) as missed, sum(talk_us) as talk_us, min(started_at) as first_at,
-           max(started_at) as last_at, max(started_at) filter (where answered = 1) as talked_at,
+           sum(missed) as missed, sum(talk_us) as talk_us, sum(cost) as cost,
+           min(started_at) as first_at, max(started_at) as last_at,
+           max(started_at) filter (where answered = 1) as talked_at,
            max(started_at) filter (where missed = 1) as missed_at
     from new group by account_id, number_id
 ), bounds as (
@@ -56,7 +58,8 @@ with new as (
 )
 update contacts k
 set calls = k.calls + o.calls, answered = k.answered + o.answered, missed = k.missed + o.missed,
-    talk_us = k.talk_us + o.talk_us, first_at = least(k.first_at, o.first_at),
+    talk_us = k.talk_us + o.talk_us, cost = k.cost + o.cost,
+    first_at = least(k.first_at, o.first_at),
     last_at = greatest(k.last_at, o.last_at), talked_at = greatest(k.talked_at, o.talked_at),
     missed_at = greatest(k.missed_at, o.missed_at),
     owed_calls = case when o.after = o.was_after then k.owed_calls + o.new_owed else o.all_owed end,
@@ -77,7 +80,8 @@ select distinct account_id, customer_number_id as number_id from (
 CONTACTS_RECOUNT = """
 update contacts k
 set calls = coalesce(s.calls, 0), answered = coalesce(s.answered, 0),
-    missed = coalesce(s.missed, 0), talk_us = coalesce(s.talk_us, 0), first_at = s.first_at,
+    missed = coalesce(s.missed, 0), talk_us = coalesce(s.talk_us, 0), cost = coalesce(s.cost, 0),
+    first_at = s.first_at,
     last_at = s.last_at, talked_at = s.talked_at, missed_at = s.missed_at,
     owed_since = s.owed_since, owed_calls = coalesce(s.owed_calls, 0)
 from unnest($2::bigint[]) n(number_id) left join (
@@ -87,10 +91,10 @@ where k.account_id = $1 and k.number_id = n.number_id
 """
 CONTACTS_KEEP = """
 insert into contacts_kept as k (account_id, number_id, calls, answered, missed, talk_us, first_at,
-    last_at, talked_at, missed_at)
+    last_at, talked_at, missed_at, cost)
 select account_id, customer_number_id, sum(calls), sum(answered), sum(missed), sum(talk_us),
        min(started_at), max(started_at), max(started_at) filter (where answered = 1),
-       max(started_at) filter (where missed = 1)
+       max(started_at) filter (where missed = 1), sum(cost)
 from call_facts where call = any($1::bigint[]) and customer_number_id is not null
 group by account_id, customer_number_id order by account_id, customer_number_id
 on conflict (account_id, number_id) do update
@@ -99,11 +103,11 @@ set calls = k.calls + excluded.calls, answered = k.answered + excluded.answered,
     first_at = least(k.first_at, excluded.first_at),
     last_at = greatest(k.last_at, excluded.last_at),
     talked_at = greatest(k.talked_at, excluded.talked_at),
-    missed_at = greatest(k.missed_at, excluded.missed_at)
+    missed_at = greatest(k.missed_at, excluded.missed_at), cost = k.cost + excluded.cost
 """
 DERIVED = (
     "calls", "answered", "missed", "talk_us", "first_at", "last_at", "talked_at", "missed_at",
-    "owed_since", "owed_calls",
+    "owed_since", "owed_calls", "cost",
 )  # fmt: skip
 _DIFFER = " or ".join(
     f"coalesce(k.{name}, 0) <> coalesce(s.{name}, 0)"

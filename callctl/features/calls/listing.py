@@ -31,12 +31,13 @@ c.ended_at, c.wait_seconds, c.talk_seconds, c.total_seconds, c.has_recording,
 (select min(r.downloaded_at) from recordings r where r.call = c.id) as recording_downloaded_at,
 (select r.downloaded_by from recordings r where r.call = c.id and r.downloaded_at is not null
  order by r.downloaded_at limit 1) as recording_downloaded_by, c.completeness, c.trunk, c.did,
-c.route, c.too_long_seconds is not null as too_long, c.too_long_seconds, c.changed_at,
+c.route, c.too_long_seconds is not null as too_long, c.too_long_seconds,
+c.too_long_cost, c.changed_at,
 k.id as client_id, k.name as client_name,
 (select y.name from call_clients s join client_types y on y.id = s.type_id where s.call = c.id)
     as client_type,
 (select y.name from client_types y where y.id = k.type_id) as client_type_now,
-w.problem, w.solution, null::bigint as cost, null::text as currency
+w.problem, w.solution, c.cost, c.currency, c.cost_reason
 """  # noqa: S608 - constants of this file
 
 # Only for the rows of a page: the client, and the latest note. Who the client is follows from the
@@ -81,6 +82,9 @@ CONDITIONS: Mapping[str, str] = MappingProxyType(
         "changes_until": "c.changed_at < :changes_until::timestamptz",
         "min_talk": "c.talk_seconds >= :min_talk::float8",
         "max_talk": "c.talk_seconds <= :max_talk::float8",
+        "min_cost": "c.cost >= :min_cost::bigint",
+        "max_cost": "c.cost <= :max_cost::bigint",
+        "unrated": "(c.cost is null and c.cost_reason is not null) = :unrated::boolean",
         "extension": """exists (
             select 1 from call_extensions s where s.account_id = :account
                and s.extension = :extension::text and s.started_at = c.started_at
@@ -104,26 +108,32 @@ CONDITIONS: Mapping[str, str] = MappingProxyType(
 """What can be asked, and how a call is held against it. ``:name`` is a parameter, ``{started}`` the
 time of the call as the stream's index has it."""
 
-SORTS = ("-started_at", "started_at", "changed_at")
+SORTS = ("-started_at", "started_at", "changed_at", "-cost")
 
 # Both halves of a row comparison go down one index; the cursor is the last row of the page before.
 _AFTER = {
     "-started_at": "({at}, {id}) < (:cursor_at::timestamptz, :cursor_id::bigint)",
     "started_at": "({at}, {id}) > (:cursor_at::timestamptz, :cursor_id::bigint)",
     "changed_at": "({at}, {id}) > (:cursor_at::timestamptz, :cursor_id::bigint)",
+    "-cost": "({at}, {id}) < (:cursor_cost::bigint, :cursor_id::bigint)",
 }
 _ORDER = {
     "-started_at": "order by {at} desc, {id} desc",
     "started_at": "order by {at}, {id}",
     "changed_at": "order by {at}, {id}",
+    "-cost": "order by {at} desc, {id} desc",
 }
+
+
+_OWN_COLUMN = {"changed_at": "c.changed_at", "-cost": "c.cost"}
+"""Sorts that do not go by the time of the call."""
 
 
 class Source(StrEnum):
     """Which index a page is read from, and so what a rare filter costs."""
 
     EVERYTHING = "everything"
-    """By time (or change), or one of the partial indexes by time: PostgreSQL chooses."""
+    """By time (or change, or cost), or one of the partial indexes by time: PostgreSQL chooses."""
     EXTENSION = "extension"
     OUTCOME = "outcome"
     NUMBER = "number"
@@ -157,7 +167,9 @@ def _stream(
     id_: str = "c.id",
 ) -> str:
     """The first rows of one index's order that all filters let through."""
-    at = "c.changed_at" if asked.sort == "changed_at" else started
+    at = _OWN_COLUMN.get(asked.sort, started)
+    if asked.sort == "-cost":
+        conditions = [*conditions, "c.cost is not null"]
     every = [*conditions, *(sql for name, sql in CONDITIONS.items() if name in asked.given)]
     if "cursor" in asked.given:
         every.append(_AFTER[asked.sort])

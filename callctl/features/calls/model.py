@@ -12,6 +12,7 @@ DispositionName = Literal[
 ]
 CompletenessName = Literal["complete", "repaired", "truncated"]
 Seconds = Annotated[float, Meta(ge=0)]
+Money = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Instant = Annotated[
     datetime, Meta(tz=True, description="RFC 3339 with an offset, as 2026-11-22T08:00:00+01:00")
 ]
@@ -26,7 +27,9 @@ class CallFilters(Struct, frozen=True, forbid_unknown_fields=True):
     the account's zone; a later start than end runs over midnight. `client` finds the calls of all
     numbers that the client has now; `client_type` is the type that the call's client had then.
     Sorted by `changed_at`, a list goes up to where nothing more can change: who follows `next`,
-    then asks again `changed_since` the last `changed_at`, misses nothing.
+    then asks again `changed_since` the last `changed_at`, misses nothing. `min_cost` and `max_cost`
+    are minor units; `unrated` finds calls that went outside and have no price. Sorted by `-cost`,
+    only calls that have a cost are listed, the dearest first.
     """
 
     since: Instant | None = None
@@ -47,7 +50,10 @@ class CallFilters(Struct, frozen=True, forbid_unknown_fields=True):
     too_long: bool | None = None
     min_talk: Seconds | None = None
     max_talk: Seconds | None = None
-    sort: Literal["-started_at", "started_at", "changed_at"] = "-started_at"
+    min_cost: Money | None = None
+    max_cost: Money | None = None
+    unrated: bool | None = None
+    sort: Literal["-started_at", "started_at", "changed_at", "-cost"] = "-started_at"
     limit: Annotated[int, Meta(ge=1, le=500)] = 50
     cursor: Annotated[str, Meta(max_length=200)] | None = None
 
@@ -58,11 +64,14 @@ class CallFilters(Struct, frozen=True, forbid_unknown_fields=True):
 
 class CallSummary(Struct, frozen=True):
     """One line of the history. `from` and `to` are the parties at the start (R001-10).
-    `too_long_seconds`: the threshold that the call has passed (R001-15).
+    `too_long_seconds`: the threshold that the call has passed; `too_long_cost`: the price that came
+    to those seconds, where it was one (R001-15).
 
     The client is who has the customer's number now; `client_type` is the type from when the call
     was stored, `client_type_now` the present one (R001-19). `problem` and `solution` are the latest
-    note's. `cost` is in the smallest unit of `currency`; both are null where the call has no price.
+    note's. `cost` is what the account pays for the call, in minor units of `currency`; null for a
+    call that did not go outside, and for one without a price: then `cost_reason` says why
+    (docs/rates.md).
     """
 
     id: int
@@ -93,6 +102,7 @@ class CallSummary(Struct, frozen=True):
     route: str | None
     too_long: bool
     too_long_seconds: int | None
+    too_long_cost: int | None
     changed_at: datetime
     client_id: int | None
     client_name: str | None
@@ -102,6 +112,7 @@ class CallSummary(Struct, frozen=True):
     solution: str | None
     cost: int | None
     currency: str | None
+    cost_reason: str | None
 
 
 class AttemptView(Struct, frozen=True):
@@ -168,6 +179,26 @@ class PauseView(Struct, frozen=True):
     resumed_by: str | None
 
 
+class CostView(Struct, frozen=True):
+    """What the account pays for one part of a call: `price` to its seller, `carrier` to its
+    carrier. `leg` counts the call's legs from 0; `prefix` and `destination` are the rate's.
+    `amount` null: `reason` says why."""
+
+    side: Literal["price", "carrier"]
+    leg: int
+    number: str
+    answered_at: datetime
+    version_id: int
+    prefix: str | None
+    with_hours: bool
+    destination: str
+    talk_seconds: int
+    billed_seconds: int
+    amount: int | None
+    currency: str
+    reason: str | None
+
+
 class ReasonView(Struct, frozen=True):
     """One reason of the routing: its stable code, and the sentence for people."""
 
@@ -206,6 +237,7 @@ class CallDetail(Struct, frozen=True):
     linkedids: list[str]
     plan_id: str | None
     notes: list[NoteView]
+    costs: list[CostView]
 
 
 FilterName = Annotated[str, Meta(min_length=1, max_length=100)]

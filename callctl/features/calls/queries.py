@@ -94,5 +94,11 @@ with note as (
 )
 select problem, solution, written_by, written_at from note
 """
+# Of all that is paid for the call only what its account pays: the rest is between others.
+COSTS = """
+select side, leg, number, answered_at, version_id, prefix, with_hours, destination, talk_seconds,
+       billed_seconds, amount, currency, reason
+from call_costs where call = $1 and payer_id = $2 order by leg, side desc
+"""
 ROWS = "select rows from call_rows where call = $1"
 ACCOUNT_ZONE = "select timezone from accounts where id = $1"

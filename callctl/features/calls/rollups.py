@@ -39,6 +39,7 @@ _CALL_COUNTERS = (
     "talk_us",
     "wait_us",
     "answered_wait_us",
+    "cost",
 )
 _EXTENSION_COUNTERS = (
     "calls",
@@ -54,9 +55,10 @@ _EXTENSION_COUNTERS = (
     "placed_talk_us",
     "answered_talk_us",
     "ring_us",
+    "cost",
 )
 
-_TARGET_COUNTERS = ("calls", "answered", "missed", "talk_us", "wait_us")
+_TARGET_COUNTERS = ("calls", "answered", "missed", "talk_us", "wait_us", "cost")
 
 ROLLUPS = (
     Rollup("rollup_quarters", "call_facts", ("account_id", "quarter", "direction"), _CALL_COUNTERS),

@@ -21,6 +21,7 @@ from callctl.features.calls.model import (
     CallDetail,
     CallFilters,
     CallSummary,
+    CostView,
     LegView,
     NewNote,
     NoteView,
@@ -34,7 +35,7 @@ from callctl.http.endpoint import Page
 
 class _Cursor(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
     sort: str
-    at: datetime
+    at: datetime | int
     id: int
 
 
@@ -104,6 +105,10 @@ class CallService:
             linkedids=list(linkedids),
             plan_id=plan_id,
             notes=[NoteView(**dict(r)) for r in await self._db.fetch(queries.NOTES, id_)],
+            costs=[
+                CostView(**dict(r))
+                for r in await self._db.fetch(queries.COSTS, id_, scope.account_id)
+            ],
         )
 
     async def add_note(self, scope: CallScope, id_: int, note: NewNote, actor: str) -> NoteView:
@@ -144,6 +149,7 @@ async def list_page(connection: Any, scope: CallScope, filters: CallFilters) -> 
 _ASKED = (
     *("since", "until", "time_since", "time_until", "changed_since", "direction", "disposition"),
     *("missed", "completeness", "has_recording", "too_long", "min_talk", "max_talk", "extension"),
+    *("min_cost", "max_cost", "unrated"),
 )
 """Filters that are conditions of the same name, with themselves as the parameter."""
 
@@ -177,7 +183,8 @@ async def list_values(
     if filters.sort == "changed_at":
         values["changes_until"] = await connection.fetchval(queries.CHANGES_UNTIL)
     if cursor is not None:
-        values |= {"cursor_at": cursor.at, "cursor_id": cursor.id}
+        name = "cursor_cost" if filters.sort == "-cost" else "cursor_at"
+        values |= {name: cursor.at, "cursor_id": cursor.id}
     if filters.time_since is not None or filters.time_until is not None:
         zone = await connection.fetchval(queries.ACCOUNT_ZONE, scope.account_id)
         values["zone"] = zone or "UTC"
@@ -225,7 +232,7 @@ def conditions_of(filters: CallFilters, values: Mapping[str, Any]) -> frozenset[
     since, until = filters.time_since, filters.time_until
     if since is not None and until is not None and since > until:
         names = names - {"time_since", "time_until"} | {"over_midnight"}
-    if "cursor_at" in values:
+    if "cursor_id" in values:
         names.add("cursor")
     return frozenset(names)
 
@@ -244,7 +251,7 @@ def is_impossible(filters: CallFilters) -> bool:
 
 def choose_source(scope: CallScope, filters: CallFilters, values: Mapping[str, Any]) -> Source:
     """The index in which the rarest of what is asked for stands together."""
-    if filters.sort == "changed_at":
+    if filters.sort in ("changed_at", "-cost"):
         return Source.EVERYTHING
     if "numbers" in values:
         return Source.NUMBER
@@ -253,6 +260,8 @@ def choose_source(scope: CallScope, filters: CallFilters, values: Mapping[str, A
         or (filters.has_recording and filters.disposition in (None, "ANSWERED"))
         or filters.completeness in ("repaired", "truncated")
         or filters.too_long
+        or filters.unrated
+        or (filters.min_cost or 0) > 0
         or (filters.min_talk or 0) >= LONG_TALK_SECONDS
     )
     wanted = values.get("group") if scope.extensions is None else scope.extensions
@@ -284,10 +293,20 @@ def _check_periods(filters: CallFilters) -> None:
         and filters.min_talk > filters.max_talk
     ):
         raise CallctlError("invalid_field", "max_talk is below min_talk", "query.max_talk")
+    if (
+        filters.min_cost is not None
+        and filters.max_cost is not None
+        and filters.min_cost > filters.max_cost
+    ):
+        raise CallctlError("invalid_field", "max_cost is below min_cost", "query.max_cost")
 
 
 def _write_cursor(sort: str, last: CallSummary) -> str:
-    at = last.changed_at if sort == "changed_at" else last.started_at
+    at: datetime | int = last.started_at
+    if sort == "changed_at":
+        at = last.changed_at
+    elif sort == "-cost":
+        at = last.cost or 0
     return base64.urlsafe_b64encode(msgspec.json.encode(_Cursor(sort, at, last.id))).decode()
 
 
@@ -299,6 +318,11 @@ def _read_cursor(filters: CallFilters) -> _Cursor | None:
         cursor = msgspec.json.decode(raw, type=_Cursor)
     except (binascii.Error, UnicodeEncodeError, msgspec.MsgspecError, ValueError):
         raise CallctlError("invalid_field", "not a cursor of this list", "query.cursor") from None
-    if cursor.sort != filters.sort or cursor.at.tzinfo is None or abs(cursor.id) >= 1 << 63:
+    at = cursor.at
+    if isinstance(at, int):
+        fits = filters.sort == "-cost" and abs(at) < 1 << 63
+    else:
+        fits = filters.sort != "-cost" and at.tzinfo is not None
+    if cursor.sort != filters.sort or not fits or abs(cursor.id) >= 1 << 63:
         raise CallctlError("invalid_field", "a cursor of another list", "query.cursor")
     return cursor

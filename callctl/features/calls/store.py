@@ -1,7 +1,7 @@
 """Writing calls: whole batches in one transaction with the journal's position.
 
 New calls go in by COPY; a call that is rebuilt keeps its row and its id, so that what hangs on it
-(recordings now, notes and charges later) stays.
+(recordings, notes, charges) stays.
 """
 
 import zlib
@@ -231,12 +231,13 @@ async def insert_calls(connection: Any, calls: Sequence[StoredCall]) -> list[int
 async def replace_call(connection: Any, id_: int, call: StoredCall, losers: Sequence[int]) -> None:
     """Write a rebuilt call over the stored one; `losers` turned out to be parts of it.
 
-    Recordings, notes, holds and what type its client had move along; everything else about a call
-    is a function of its rows. The sums must have been told before (`RollupChanges.before_change`).
+    Recordings, notes, holds, costs and what type its client had move along; everything else about
+    a call is a function of its rows. The sums must have been told before
+    (`RollupChanges.before_change`).
     """
     number_ids = await save_numbers_of(connection, [call])
     if losers:
-        for table in ("recordings", "call_notes", "legal_holds"):
+        for table in ("recordings", "call_notes", "legal_holds", "call_costs"):
             await connection.execute(
                 f"update {table} set call = $1 where call = any($2::bigint[])",  # noqa: S608
                 id_,

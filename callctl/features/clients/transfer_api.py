@@ -1,8 +1,6 @@
 """``/api/v1/clients.csv``: all clients out of the account, and into it."""
 
-import asyncio
 import tempfile
-from typing import IO
 
 from aiohttp import web
 
@@ -12,10 +10,10 @@ from callctl.db.pool import Database
 from callctl.features.clients.cells import MAX_BYTES
 from callctl.features.clients.model import ImportOptions, ImportReport
 from callctl.features.clients.transfer import export_clients, import_clients
+from callctl.http.decode import save_body
 from callctl.http.endpoint import ApiCall, Endpoint
 
 _PATH = "/api/v1/clients.csv"
-_UPLOAD_SECONDS = 300.0
 
 
 def transfer_endpoints(db: Database) -> list[Endpoint]:
@@ -43,7 +41,7 @@ def transfer_endpoints(db: Database) -> list[Endpoint]:
             raise CallctlError("unsupported_media_type", words)
         # First to disk: no transaction waits for a slow client.
         with tempfile.TemporaryFile() as file:
-            await _save_body(call.raw, file)
+            await save_body(call.raw, file, MAX_BYTES)
             file.seek(0)
             return await import_clients(db, call.actor, file, call.query)
 
@@ -59,23 +57,3 @@ def transfer_endpoints(db: Database) -> list[Endpoint]:
                     "request_timeout"),
         ),
     ]  # fmt: skip
-
-
-async def _save_body(request: web.Request, file: IO[bytes]) -> None:
-    too_large = CallctlError(
-        "body_too_large", f"the file is larger than {MAX_BYTES} bytes", detail={"limit": MAX_BYTES}
-    )
-    if (request.content_length or 0) > MAX_BYTES:
-        raise too_large
-    size = 0
-    try:
-        async with asyncio.timeout(_UPLOAD_SECONDS):
-            async for chunk in request.content.iter_any():
-                size += len(chunk)
-                if size > MAX_BYTES:
-                    raise too_large
-                await asyncio.to_thread(file.write, chunk)
-    except TimeoutError:
-        raise CallctlError("request_timeout", "the file did not arrive in time") from None
-    except web.RequestPayloadError as error:
-        raise CallctlError("malformed_request", f"the body is broken: {error}") from None

@@ -15,6 +15,8 @@ from callctl.core.calls.events import CelEvent
 from callctl.core.calls.live import LiveCall, LiveCalls, LiveNews
 from callctl.core.calls.record import StoredRecord
 from callctl.core.errors import CallctlError
+from callctl.core.money.call_costs import NO_COST, CallCost
+from callctl.core.money.tariffs import EMERGENCY
 from callctl.core.routing.model import RoutingTable
 from callctl.core.routing.plan import Direction
 from callctl.core.scope import CallScope
@@ -43,6 +45,10 @@ _EVENT_AT_FAULT = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError,
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+RunningCost = Callable[[int, str | None, str | None, int, int], CallCost]
+"""(account, number, trunk, answered at, now) → what a call outside costs so far."""
+
+
 class LiveDesk:
     """One per Asterisk. `why_not_live` says why what is known may be old, None when it is not."""
 
@@ -54,12 +60,14 @@ class LiveDesk:
         default_account_id: Callable[[], int],
         open_channels: Callable[[], Collection[str]],
         why_not_live: Callable[[], str | None],
+        running_cost: RunningCost = lambda *_: NO_COST,
     ) -> None:
         self._db = db
         self._table = table
         self._default_account_id = default_account_id
         self._open_channels = open_channels
         self.why_not_live = why_not_live
+        self._running_cost = running_cost
         self._live = LiveCalls()
         self._news: deque[LiveNews] = deque(maxlen=MOST_NEWS)
 
@@ -105,6 +113,7 @@ class LiveDesk:
             to_number = normalise(to_number, country) or to_number
         customer = {Direction.INBOUND: from_number, Direction.OUTBOUND: to_number}
         answered = call.answered_us
+        cost = self._cost(call, to_number, now_us)
         return LiveCallView(
             call_id=call.call_id,
             direction=call.direction.value,
@@ -120,7 +129,18 @@ class LiveDesk:
             ringing=call.ringing,
             extensions=list(call.extensions),
             talk_seconds=0.0 if answered is None else max(0, now_us - answered) / 1_000_000,
+            cost=cost.amount,
+            currency=cost.currency,
+            cost_reason=cost.reason,
         )
+
+    def _cost(self, call: LiveCall, to_number: str | None, now_us: int) -> CallCost:
+        if call.direction is not Direction.OUTBOUND or call.answered_us is None:
+            return NO_COST
+        if call.emergency:
+            return CallCost(0, None, EMERGENCY)
+        account_id = self.account_of(call)
+        return self._running_cost(account_id, to_number, call.trunk, call.answered_us, now_us)
 
     async def forget_news(self, _connection: Any, calls: Sequence[StoredRecord]) -> None:
         """A `StoreStep`: that a call rings is no news when it is over, and must not be told after

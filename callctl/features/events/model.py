@@ -12,7 +12,9 @@ DirectionName = Literal["inbound", "outbound", "internal"]
 
 class LiveCallView(Struct, frozen=True, forbid_unknown_fields=True):
     """A call that goes on. `ringing`: the extensions (or the trunk) that ring now. `extensions`:
-    all that had a part in it so far. `talk_seconds` counts until now, 0 before the answer."""
+    all that had a part in it so far. `talk_seconds` counts until now, 0 before the answer. `cost`:
+    what the account pays for it up to now, in minor units of `currency`; null for what does not
+    go outside, and where there is no price: then `cost_reason` says why (docs/rates.md)."""
 
     call_id: str
     direction: DirectionName
@@ -28,6 +30,9 @@ class LiveCallView(Struct, frozen=True, forbid_unknown_fields=True):
     ringing: list[str]
     extensions: list[str]
     talk_seconds: float
+    cost: int | None = None
+    currency: str | None = None
+    cost_reason: str | None = None
 
 
 class LiveView(Struct, frozen=True, forbid_unknown_fields=True):

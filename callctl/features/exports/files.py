@@ -4,7 +4,6 @@ import contextlib
 import csv
 import hashlib
 import os
-import re
 from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -14,9 +13,8 @@ from zoneinfo import ZoneInfo
 import xlsxwriter
 from xlsxwriter.exceptions import FileCreateError
 
-_PHONE = re.compile(r"\+?[0-9]+", re.ASCII)
-_FORMULA = frozenset("=+-@\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}"
-                     "\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}")  # fmt: skip
+from callctl.core.cells import neutral
+
 SHEET_ROWS = 1_000_000
 """An XLSX sheet holds 1,048,576 rows; what is more goes on in another sheet."""
 
@@ -34,18 +32,6 @@ class TableWriter(Protocol):
 
     def abandon(self) -> None:
         """Let go of a file that nobody wants any more."""
-
-
-def neutral(text: str) -> str:
-    """`text` as no spreadsheet takes it for a formula (CWE-1236).
-
-    A number stays as it is, with its plus: digits alone are no formula.
-    """
-    if _PHONE.fullmatch(text):
-        return text
-    if text[:1] in ("\t", "\r", "\n") or text.lstrip()[:1] in _FORMULA:
-        return "'" + text
-    return text
 
 
 class CsvWriter:

@@ -7,7 +7,11 @@ from callctl.http.endpoint import ApiCall, Endpoint
 
 _PATH = "/api/v1/too-long"
 _EXAMPLE = TooLongSettings(
-    [TooLongRule(3600), TooLongRule(600, direction="outbound", prefix="+3690", hang_up=True)],
+    [
+        TooLongRule(3600),
+        TooLongRule(cost=50_000),
+        TooLongRule(600, direction="outbound", prefix="+3690", hang_up=True),
+    ],
     ["boss@example.org"],
 )
 

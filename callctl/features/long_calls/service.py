@@ -14,7 +14,7 @@ import asyncpg
 from callctl.core.author import Author
 from callctl.core.calls.record import StoredRecord
 from callctl.core.calls.render import involved_extensions, talk_seconds
-from callctl.core.calls.too_long import Talk, Threshold, find_threshold
+from callctl.core.calls.too_long import Passed, Talk, Threshold, find_limit
 from callctl.core.errors import CallctlError
 from callctl.core.event_kinds import EventKind
 from callctl.core.routing.model import RoutingTable
@@ -24,14 +24,14 @@ from callctl.db.outbox import OutboxEvent, append_events
 from callctl.db.pool import Database
 from callctl.features.long_calls import store
 from callctl.features.long_calls.model import TooLongSettings
-from callctl.features.long_calls.store import LongCallStore
+from callctl.features.long_calls.store import Fired, LongCallStore
 from callctl.telemetry.log import get_logger
 
 log = get_logger("long_calls")
 
 TOO_LONG_FIELDS = (
     "call_id", "id", "direction", "from_number", "to_number", "customer_number", "extensions",
-    "threshold_seconds", "talk_seconds",
+    "threshold_seconds", "threshold_cost", "talk_seconds",
 )  # fmt: skip
 """The data of `call.too_long` (docs/events.md)."""
 
@@ -43,7 +43,8 @@ RELOAD_SECONDS = 10.0
 @dataclass(frozen=True, slots=True)
 class TalkingCall:
     """A call that goes on and was answered, as whoever follows calls tells of it. Numbers in E.164
-    where they have that form; `channels` are Asterisk's names of what may be hung up."""
+    where they have that form; `trunk` is the endpoint that it left by, `channels` are Asterisk's
+    names of what may be hung up."""
 
     call_id: str
     account_id: int
@@ -55,9 +56,13 @@ class TalkingCall:
     extensions: tuple[str, ...]
     answered_us: int
     channels: tuple[str, ...]
+    trunk: str | None = None
 
 
 TalkingCalls = Callable[[int], Iterable[TalkingCall]]
+SecondsUntil = Callable[[int, str | None, str | None, int, int], int | None]
+"""(account, number, trunk, answered at in microseconds, money) → how long the call may talk before
+it costs more; None: for ever, or nobody knows."""
 HangUp = Callable[[Sequence[str]], Awaitable[None]]
 
 
@@ -71,12 +76,14 @@ class LongCallService:
         table: Callable[[], RoutingTable],
         talking: TalkingCalls,
         hang_up: HangUp,
+        seconds_until: SecondsUntil = lambda *_: None,
     ) -> None:
         self._db = db
         self._store = LongCallStore(db)
         self._table = table
         self._talking = talking
         self._hang_up = hang_up
+        self._seconds_until = seconds_until
         self._settings: Mapping[int, TooLongSettings] = {}
         self._thresholds: Mapping[int, tuple[Threshold, ...]] = {}
         self._raised: set[str] = set()
@@ -88,7 +95,12 @@ class LongCallService:
     async def save_settings(
         self, account_id: int, settings: TooLongSettings, author: Author
     ) -> TooLongSettings:
-        """In force at once, for calls that go on, too."""
+        """In force at once, for calls that go on, too. Raises CallctlError("invalid_field") for a
+        rule without a threshold."""
+        for place, rule in enumerate(settings.rules):
+            if rule.seconds is None and rule.cost is None:
+                words = "give `seconds`, or `cost`, or both"
+                raise CallctlError("invalid_field", words, f"body.rules[{place}]")
         await self._store.save(account_id, settings, author)
         await self.load()
         return settings
@@ -117,7 +129,11 @@ class LongCallService:
 
     async def look(self, now_us: int) -> None:
         """Raise what is too long at `now_us` and was not raised yet."""
-        every = [t.seconds for thresholds in self._thresholds.values() for t in thresholds]
+        every = [
+            0 if t.seconds is None or t.cost is not None else t.seconds
+            for thresholds in self._thresholds.values()
+            for t in thresholds
+        ]
         if not every:
             return
         seen: set[str] = set()
@@ -126,15 +142,16 @@ class LongCallService:
             if call.call_id in self._raised:
                 continue
             threshold = self._threshold(
-                call.account_id, call.direction, call.to_number, call.parties
-            )
+                call.account_id, call.direction, call.to_number, call.parties, call.trunk,
+                call.answered_us,
+            )  # fmt: skip
             talked_us = now_us - call.answered_us
             if threshold is not None and talked_us > threshold.seconds * 1_000_000:
                 await self._raise_live(call, threshold, talked_us / 1_000_000)
                 self._raised.add(call.call_id)
         self._raised &= seen
 
-    async def _raise_live(self, call: TalkingCall, threshold: Threshold, talked: float) -> None:
+    async def _raise_live(self, call: TalkingCall, threshold: Passed, talked: float) -> None:
         data = {
             "call_id": call.call_id,
             "id": None,
@@ -144,6 +161,7 @@ class LongCallService:
             "customer_number": call.customer_number,
             "extensions": list(call.extensions),
             "threshold_seconds": threshold.seconds,
+            "threshold_cost": threshold.cost,
             "talk_seconds": round(talked, 3),
         }
         async with self._db.transaction() as connection:
@@ -185,36 +203,51 @@ class LongCallService:
         if not asked:
             return
         fired = await _connect_raised(connection, asked)
-        marks: dict[int, int | None] = {}
+        marks: dict[int, Fired | None] = {}
         for call in asked:
             threshold = passed.get(call.id)
             if threshold is not None and call.id not in fired:
                 if not await self._raise(connection, call.account_id, _data_of(call, threshold)):
                     # It was raised in this very moment, while the call was ending.
                     await _connect_raised(connection, [call])
-                fired[call.id] = threshold.seconds
+                fired[call.id] = (threshold.seconds, threshold.cost)
             if call.id in fired or not call.new:
                 marks[call.id] = fired.get(call.id)
         if marks:
             await store.mark(connection, marks)
 
-    def _threshold_of(self, call: StoredRecord) -> Threshold | None:
+    def _threshold_of(self, call: StoredRecord) -> Passed | None:
         """The threshold that a finished call has passed."""
         record = call.record
         parties = tuple(e for e in (record.extension, record.answered_by) if e)
-        threshold = self._threshold(call.account_id, record.direction, call.to_number, parties)
+        threshold = self._threshold(
+            call.account_id, record.direction, call.to_number, parties, record.trunk,
+            record.answered_us,
+        )  # fmt: skip
         if threshold is None or talk_seconds(record) <= threshold.seconds:
             return None
         return threshold
 
     def _threshold(
-        self, account_id: int, direction: Direction, to_number: str | None, parties: Sequence[str]
-    ) -> Threshold | None:
+        self,
+        account_id: int,
+        direction: Direction,
+        to_number: str | None,
+        parties: Sequence[str],
+        trunk: str | None,
+        answered_us: int | None,
+    ) -> Passed | None:
         thresholds = self._thresholds.get(account_id, ())
         if not thresholds:
             return None
         groups = self._groups(account_id, parties) if any(t.group for t in thresholds) else ()
-        return find_threshold(thresholds, Talk(direction, to_number, parties, groups))
+
+        def seconds_for(money: int) -> int | None:
+            if direction is not Direction.OUTBOUND or answered_us is None:
+                return None
+            return self._seconds_until(account_id, to_number, trunk, answered_us, money)
+
+        return find_limit(thresholds, Talk(direction, to_number, parties, groups), seconds_for)
 
     def _groups(self, account_id: int, parties: Sequence[str]) -> tuple[str, ...]:
         index = self._table().accounts.get(account_id)
@@ -227,7 +260,7 @@ class LongCallService:
         )
 
 
-async def _connect_raised(connection: Any, calls: Sequence[StoredRecord]) -> dict[int, int]:
+async def _connect_raised(connection: Any, calls: Sequence[StoredRecord]) -> dict[int, Fired]:
     """Call → threshold of those that a notice was raised for while they lasted; the notice gets the
     id that the call has now."""
     subjects = {f"call:{leg.uniqueid}": c.id for c in calls for leg in c.record.legs}
@@ -235,10 +268,10 @@ async def _connect_raised(connection: Any, calls: Sequence[StoredRecord]) -> dic
     raised = await store.get_raised(connection, accounts, list(subjects))
     if raised:
         await store.connect_notices(connection, accounts, {s: subjects[s] for s in raised})
-    return {subjects[subject]: seconds for subject, seconds in raised.items()}
+    return {subjects[subject]: fired for subject, fired in raised.items()}
 
 
-def _data_of(call: StoredRecord, threshold: Threshold) -> dict[str, Any]:
+def _data_of(call: StoredRecord, threshold: Passed) -> dict[str, Any]:
     record = call.record
     return {
         "call_id": record.call_id,
@@ -249,13 +282,15 @@ def _data_of(call: StoredRecord, threshold: Threshold) -> dict[str, Any]:
         "customer_number": call.customer_number,
         "extensions": involved_extensions(record),
         "threshold_seconds": threshold.seconds,
+        "threshold_cost": threshold.cost,
         "talk_seconds": talk_seconds(record),
     }
 
 
 def _text(data: Mapping[str, Any]) -> str:
     parties = f"{data['from_number'] or 'unknown'} to {data['to_number'] or 'unknown'}"
+    price = ": it costs more than what is set" if data["threshold_cost"] is not None else ""
     return (
         f"The {data['direction']} call from {parties} talks longer than "
-        f"{data['threshold_seconds']} seconds."
+        f"{data['threshold_seconds']} seconds{price}."
     )

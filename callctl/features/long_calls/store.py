@@ -18,17 +18,22 @@ insert into too_long_settings (account_id, body, changed_by) values ($1, $2, $3)
 on conflict (account_id) do update
 set body = excluded.body, changed_by = excluded.changed_by, changed_at = now()
 """
+Fired = tuple[int, int | None]
+"""The seconds of the threshold that a call has passed, and the price that came to them, if any."""
+
 MARK = """
-update calls c set too_long_seconds = m.seconds
-from unnest($1::bigint[], $2::integer[]) m(call, seconds)
-where c.id = m.call and c.too_long_seconds is distinct from m.seconds
+update calls c set too_long_seconds = m.seconds, too_long_cost = m.cost
+from unnest($1::bigint[], $2::integer[], $3::bigint[]) m(call, seconds, cost)
+where c.id = m.call and (c.too_long_seconds, c.too_long_cost) is distinct from (m.seconds, m.cost)
 """
 UNCONNECTED = """
 select exists (select from notices where kind = 'too_long' and call is null
                and raised_at > now() - interval '2 days')
 """
 RAISED = """
-select subject, call, (data ->> 'threshold_seconds')::integer as seconds from notices
+select subject, call, (data ->> 'threshold_seconds')::integer as seconds,
+       (data ->> 'threshold_cost')::bigint as cost
+from notices
 where kind = 'too_long' and account_id = any($1::bigint[]) and subject = any($2::text[])
 """
 CONNECT = """
@@ -74,10 +79,10 @@ async def _get(db: Reads, account_id: int) -> TooLongSettings:
 
 async def get_raised(
     connection: Any, accounts: Sequence[int], subjects: Sequence[str]
-) -> Mapping[str, int]:
+) -> Mapping[str, Fired]:
     """Subject → threshold of those calls that a notice was raised for already."""
     rows = await connection.fetch(RAISED, list(accounts), list(subjects))
-    return {r["subject"]: r["seconds"] for r in rows}
+    return {r["subject"]: (r["seconds"], r["cost"]) for r in rows}
 
 
 async def connect_notices(
@@ -87,6 +92,7 @@ async def connect_notices(
     await connection.execute(CONNECT, list(calls), list(calls.values()), list(accounts))
 
 
-async def mark(connection: Any, thresholds: Mapping[int, int | None]) -> None:
+async def mark(connection: Any, thresholds: Mapping[int, Fired | None]) -> None:
     """Write into calls the threshold that each has passed, None for none."""
-    await connection.execute(MARK, list(thresholds), list(thresholds.values()))
+    fired = [threshold or (None, None) for threshold in thresholds.values()]
+    await connection.execute(MARK, list(thresholds), [s for s, _ in fired], [c for _, c in fired])

@@ -8,7 +8,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from callctl.core.tables import TableColumn
-from callctl.features.reports import read
+from callctl.features.reports import read, read_money
 from callctl.features.reports.model import (
     AnsweredMissedRow,
     CallbackQuery,
@@ -17,11 +17,14 @@ from callctl.features.reports.model import (
     CallsByPeriodRow,
     ClientShareRow,
     ContactRow,
+    DestinationRow,
     DirectedPeriod,
     EmployeeShareRow,
+    MarginRow,
     NumberRow,
     NumbersQuery,
     Paged,
+    Period,
     RankingQuery,
     RankingRow,
 )
@@ -180,8 +183,11 @@ _ALL = (
     Report(
         "rankings",
         "Rankings",
-        "Extensions, numbers or hunt groups by effectiveness or by talk time. What was offered "
-        "nothing has no rate and stands last.",
+        "Extensions, numbers or hunt groups by cost, effectiveness or talk time. With `did` only "
+        "calls to that number count: of extensions one by one, the last 366 days unless "
+        "`since` says otherwise; hunt groups are not counted by number. What was offered nothing "
+        "has no rate and stands last. Calls cost what the account pays for their parts outside; "
+        "a call that has no price adds nothing, and the report on destinations shows it.",
         RankingQuery,
         RankingRow,
         ("name",),
@@ -189,6 +195,32 @@ _ALL = (
         formula="effectiveness = answered / offered. For a number or hunt group these are calls; "
         "for an extension, rings: offered = answered + missed + refused, without those that "
         "another one took and phones that were not there",
+    ),
+    Report(
+        "cost-destinations",
+        "Cost by destination",
+        "What the account pays for calls to the outside, by destination as the tariff names it: to "
+        "its seller, or, where it has none, to its carriers. Each part of a call that left by a "
+        "trunk and was answered counts, on the day on which it was answered. Parts without a price "
+        "have a row of their own, with the reason. The dearest come first, 1,000 at most.",
+        Period,
+        DestinationRow,
+        ("destination", "prefix", "reason", "currency"),
+        read_money.destinations,
+        cost=f"Counted from the parts of calls in the period: {MOST_DAYS_COUNTED} days at most.",
+    ),
+    Report(
+        "margin",
+        "Margin",
+        "For whoever sells to accounts below: what each of them pays for its calls, and what one's "
+        "own account pays for the same parts of calls, to its seller and to its carriers. Who sees "
+        "a part of the account's calls only sees nothing here.",
+        Period,
+        MarginRow,
+        ("account_id", "currency"),
+        read_money.margins,
+        formula="margin = revenue - cost",
+        cost=f"Counted from the parts of calls in the period: {MOST_DAYS_COUNTED} days at most.",
     ),
 )
 

@@ -18,6 +18,10 @@ Limit = Annotated[int, Meta(ge=1, le=500, description="Rows of a page.")]
 Extension = Annotated[str, Meta(min_length=1, max_length=40)]
 Note = Annotated[str, Meta(min_length=1, max_length=2000, pattern=r"\S")]
 
+OneNumber = Annotated[
+    str, Meta(min_length=1, max_length=40, description="One number (DID); else all of them.")
+]
+
 Number = Annotated[str, Meta(description="The customer's number, in E.164 where it has one.")]
 NumberId = Annotated[int, Meta(description="The number's id.")]
 ClientName = Annotated[str | None, Meta(description="The client whose number it is, if known.")]
@@ -28,6 +32,9 @@ Missed = Annotated[
 ]
 Talk = Annotated[float, Meta(description="Seconds from answer to end, summed.")]
 Wait = Annotated[float, Meta(description="Seconds from start to answer, or to the end, summed.")]
+Cost = Annotated[
+    int, Meta(description="What the calls cost the account, in minor units of its currency.")
+]
 Rate = Annotated[float | None, Meta(description="Share of 0 to 1; null where nothing is counted.")]
 
 
@@ -59,20 +66,15 @@ class CallsByPeriodQuery(DirectedPeriod, frozen=True, forbid_unknown_fields=True
 
 
 class NumbersQuery(DirectedPeriod, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    did: (
-        Annotated[
-            str,
-            Meta(min_length=1, max_length=40, description="One number; else all of them."),
-        ]
-        | None
-    ) = None
+    did: OneNumber | None = None
 
 
 class RankingQuery(Period, frozen=True, forbid_unknown_fields=True, kw_only=True):
     of: Annotated[RankedName, Meta(description="What is ranked.")] = "extension"
-    by: Annotated[Literal["effectiveness", "talk_time"], Meta(description="By what.")] = (
-        "effectiveness"
+    by: Annotated[Literal["cost", "effectiveness", "talk_time"], Meta(description="By what.")] = (
+        "cost"
     )
+    did: OneNumber | None = None
 
 
 class CallbackQuery(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -103,6 +105,7 @@ class CallsByPeriodRow(Struct, frozen=True):
     missed: Missed
     talk_seconds: Talk
     wait_seconds: Wait
+    cost: Cost
 
 
 class EmployeeShareRow(Struct, frozen=True):
@@ -111,6 +114,7 @@ class EmployeeShareRow(Struct, frozen=True):
     placed: Annotated[int, Meta(description="Calls it placed.")]
     answered: Annotated[int, Meta(description="Calls it answered.")]
     talk_seconds: Annotated[float, Meta(description="Talk of calls it placed or answered.")]
+    cost: Annotated[int, Meta(description="What the calls cost that it placed.")]
     share: Annotated[
         Rate, Meta(description="Its calls among the sum of this column: 0 to 1, null without any.")
     ]
@@ -141,6 +145,7 @@ class ClientShareRow(Struct, frozen=True):
     answered: Answered
     missed: Missed
     talk_seconds: Talk
+    cost: Cost
 
 
 class ContactRow(Struct, frozen=True):
@@ -186,6 +191,7 @@ class NumberRow(Struct, frozen=True):
     answer_rate: Rate
     talk_seconds: Talk
     wait_seconds: Wait
+    cost: Cost
 
 
 class RankingRow(Struct, frozen=True):
@@ -195,16 +201,45 @@ class RankingRow(Struct, frozen=True):
     answered: Annotated[int, Meta(description="Answered ones among them.")]
     effectiveness: Rate
     talk_seconds: Talk
+    cost: Annotated[int, Meta(description="Of an extension: of the calls that it placed.")]
+
+
+class DestinationRow(Struct, frozen=True):
+    destination: Annotated[str, Meta(description="The destination, as the tariff names it.")]
+    prefix: Annotated[
+        str | None, Meta(description="First digits of its numbers; null: the tariff has no rate.")
+    ]
+    reason: Annotated[str | None, Meta(description="Why there is no amount.")]
+    currency: Annotated[str, Meta(description="The tariff's.")]
+    calls: Annotated[int, Meta(description="Calls with a part that went there.")]
+    talk_seconds: Annotated[int, Meta(description="Talk of those parts, in seconds begun.")]
+    billed_seconds: Annotated[int, Meta(description="Seconds that were charged.")]
+    cost: Annotated[int, Meta(description="Minor units.")]
+
+
+class MarginRow(Struct, frozen=True):
+    account_id: Annotated[int, Meta(description="An account directly below, which pays.")]
+    account: Annotated[str, Meta(description="Its code.")]
+    currency: Annotated[str, Meta(description="What it pays in.")]
+    calls: Annotated[int, Meta(description="Calls with a part that went outside.")]
+    unrated: Annotated[int, Meta(description="Parts of them that have no price, or no cost.")]
+    revenue: Annotated[int, Meta(description="What it pays for them, in minor units.")]
+    cost: Annotated[int, Meta(description="What one's own account pays for them.")]
+    margin: Annotated[
+        int | None, Meta(description="Null where one's own account pays in another currency.")
+    ]
 
 
 class Answer(Struct, Generic[T], frozen=True):
-    """A report with what it says in words. `next` is the cursor of the following page."""
+    """A report with what it says in words. `currency` is the account's; `next` is the cursor of
+    the following page."""
 
     report: str
     definition: str
     formula: str
     cost: str
     timezone: str
+    currency: str
     items: list[T]
     next: str | None
 

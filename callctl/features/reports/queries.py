@@ -45,7 +45,7 @@ select case $4::text when 'day' then r.day
        sum(r.busy)::bigint as busy, sum(r.rejected)::bigint as rejected,
        sum(r.failed)::bigint as failed, sum(r.unknown)::bigint as unknown,
        sum(r.missed)::bigint as missed, sum(r.talk_us)::float8 / 1e6 as talk_seconds,
-       sum(r.wait_us)::float8 / 1e6 as wait_seconds
+       sum(r.wait_us)::float8 / 1e6 as wait_seconds, sum(r.cost)::bigint as cost
 from {{source}} r where {_PERIOD} and ($6::text is null or r.direction = $6)
 group by 1, 2 having sum(r.calls) > 0 order by 1, 2
 """,  # noqa: S608
@@ -58,7 +58,7 @@ TARGETS = _both(
     f"""
 select r.target as name, sum(r.calls)::bigint as calls, sum(r.answered)::bigint as answered,
        sum(r.missed)::bigint as missed, sum(r.talk_us)::float8 / 1e6 as talk_seconds,
-       sum(r.wait_us)::float8 / 1e6 as wait_seconds
+       sum(r.wait_us)::float8 / 1e6 as wait_seconds, sum(r.cost)::bigint as cost
 from {{source}} r where {_PERIOD} and r.kind = $4 and ($5::text is null or r.direction = $5)
   and ($6::text is null or r.target = $6)
 group by 1 having sum(r.calls) > 0 order by 1
@@ -73,27 +73,44 @@ group by 1 having sum(r.calls) > 0 order by 1
 EMPLOYEE_SHARES = f"""
 select r.extension, sum(r.calls)::bigint as calls, sum(r.placed)::bigint as placed,
        sum(r.answered)::bigint as answered,
-       sum(r.placed_talk_us + r.answered_talk_us)::float8 / 1e6 as talk_seconds
+       sum(r.placed_talk_us + r.answered_talk_us)::float8 / 1e6 as talk_seconds,
+       sum(r.cost)::bigint as cost
 from rollup_extension_days r where {_PERIOD}
   and ($4::text is null or r.direction = $4) and ($5::text[] is null or r.extension = any($5))
 group by 1 having sum(r.calls) > 0 order by 2 desc, 1
 """  # noqa: S608
-EMPLOYEES = f"""
+
+
+def _employees(source: str) -> str:
+    return f"""
 select r.extension, sum(r.answered)::bigint as answered,
        sum(r.attempts_answered)::bigint as rings_answered,
        sum(r.attempts_missed)::bigint as missed, sum(r.attempts_refused)::bigint as refused,
        sum(r.attempts_elsewhere)::bigint as elsewhere,
        sum(r.attempts_unreachable)::bigint as unreachable,
-       sum(r.placed_talk_us + r.answered_talk_us)::float8 / 1e6 as talk_seconds
-from rollup_extension_days r where {_PERIOD}
+       sum(r.placed_talk_us + r.answered_talk_us)::float8 / 1e6 as talk_seconds,
+       sum(r.cost)::bigint as cost
+from {source} r where {_PERIOD}
   and ($4::text is null or r.direction = $4) and ($5::text[] is null or r.extension = any($5))
 group by 1 having sum(r.calls) > 0 or sum(r.attempts) > 0 order by 1
 """  # noqa: S608
 
 
+EMPLOYEES = _employees("rollup_extension_days")
+# Of calls to one number there are no sums: they are counted.
+EMPLOYEES_OF_DID = _employees(
+    """(
+    select f.* from extension_facts f where f.account_id = $1 and f.call in (
+        select c.id from calls c where c.account_id = $1 and c.did = $6
+          and ($2::date is null or c.started_at >= $2::date - 2)
+          and ($3::date is null or c.started_at < $3::date + 2)))"""
+)
+
+
 def _clients(source: str) -> str:
     return f"""
-select r.number_id, n.number, r.calls, r.answered, r.missed, r.talk_us / 1e6::float8 as talk_seconds
+select r.number_id, n.number, r.calls, r.answered, r.missed,
+       r.talk_us / 1e6::float8 as talk_seconds, r.cost
 from ({source}) r join numbers n on n.id = r.number_id
 order by r.calls desc, r.number_id desc
 """  # noqa: S608
@@ -101,7 +118,7 @@ order by r.calls desc, r.number_id desc
 
 CLIENTS_EVER = _clients(
     """
-    select r.number_id, r.calls, r.answered, r.missed, r.talk_us from contacts r
+    select r.number_id, r.calls, r.answered, r.missed, r.talk_us, r.cost from contacts r
     where r.account_id = $1 and r.calls > 0
       and ($2::bigint is null or (r.calls, r.number_id) < ($2, $3::bigint))
     order by r.calls desc, r.number_id desc limit $4""",
@@ -112,7 +129,7 @@ CLIENTS = _both(
     select * from (
         select r.customer_number_id as number_id, sum(r.calls)::bigint as calls,
                sum(r.answered)::bigint as answered, sum(r.missed)::bigint as missed,
-               sum(r.talk_us)::bigint as talk_us
+               sum(r.talk_us)::bigint as talk_us, sum(r.cost)::bigint as cost
         from {{source}} r where {_PERIOD} and r.customer_number_id is not null
         group by 1) r
     where {_NO_KEY} order by r.calls desc, r.number_id desc limit $6""",  # noqa: S608
@@ -259,7 +276,7 @@ join numbers n on n.id = k.number_id order by k.last_at desc, k.number_id desc
 RECENT_SUCCESSFUL = _recent("talked_at", "c.disposition = 'ANSWERED'")
 RECENT_MISSED = _recent("missed_at", "c.missed")
 
-ACCOUNT_ZONE = "select timezone from accounts where id = $1"
+ACCOUNT = "select timezone, currency from accounts where id = $1"
 
 CALLBACK_SETTLE = """
 update contacts set settled_at = missed_at, owed_since = null, owed_calls = 0
@@ -279,7 +296,60 @@ CALLBACK_ASSIGN = """
 update contacts set assigned_to = $3 where account_id = $1 and number_id = $2 and owed_calls > 0
 """
 
+# What the account itself pays: to its seller, or, for a part without such a price, to its carrier.
+_OWN_COSTS = """
+select k.* from call_costs k where k.payer_id = $1
+  and ($2::timestamptz is null or k.answered_at >= $2)
+  and ($3::timestamptz is null or k.answered_at < $3)
+  and (k.side = 'price' or not exists (
+        select from call_costs p
+        where p.call = k.call and p.payer_id = $1 and p.side = 'price'))
+"""
+
+
+def _destinations(scope: str) -> str:
+    return f"""
+select k.destination, k.prefix, k.reason, k.currency, count(distinct k.call)::bigint as calls,
+       sum(k.talk_seconds)::bigint as talk_seconds,
+       sum(k.billed_seconds)::bigint as billed_seconds, coalesce(sum(k.amount), 0)::bigint as cost
+from ({_OWN_COSTS}) k join calls c on c.id = k.call and c.account_id = $1 {scope}
+group by k.destination, k.prefix, k.reason, k.currency
+order by cost desc, k.destination, k.prefix, k.reason
+limit 1000
+"""  # noqa: S608
+
+
+DESTINATIONS = ByScope(
+    _destinations(""),
+    _destinations(
+        """and exists (select from call_extensions s
+        where s.call = c.id and s.extension = any($4::text[]))"""
+    ),
+)
+
+# Revenue is what accounts directly below pay for a part of a call; cost is what the seller itself
+# pays for the same part, to its own seller and to its carrier.
+MARGINS = """
+select a.id as account_id, a.code as account, p.currency, count(distinct p.call)::bigint as calls,
+       count(*) filter (where p.amount is null or o.unrated)::bigint as unrated,
+       coalesce(sum(p.amount), 0)::bigint as revenue, coalesce(sum(o.amount), 0)::bigint as cost,
+       bool_and(o.currency is null or o.currency = p.currency) as comparable
+from call_costs p join accounts a on a.id = p.payer_id
+cross join lateral (
+    select sum(amount)::bigint as amount, min(currency) as currency,
+           coalesce(bool_or(amount is null), false) as unrated
+    from call_costs o where o.call = p.call and o.leg = p.leg and o.payer_id = $1
+) o
+where a.parent_id = $1 and p.side = 'price'
+  and ($2::timestamptz is null or p.answered_at >= $2)
+  and ($3::timestamptz is null or p.answered_at < $3)
+group by a.id, a.code, p.currency
+order by a.code, p.currency
+limit 1000
+"""
+
 _BY_SCOPE = {
+    "destinations": DESTINATIONS,
     "calls_by_period": CALLS_BY_PERIOD,
     "targets": TARGETS,
     "clients": CLIENTS,

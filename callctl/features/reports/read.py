@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 import msgspec
@@ -50,11 +50,13 @@ async def no_clients(_db: Reads, _account: int, _numbers: Sequence[int]) -> Mapp
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a report is read with. `zone` is the account's, `callback_minutes` when one is due."""
+    """What a report is read with. `zone` and `currency` are the account's, `callback_minutes` is
+    when one is due."""
 
     db: Reads
     scope: CallScope
     zone: str
+    currency: str
     now: datetime
     callback_minutes: int
     client_names: ClientNames
@@ -71,6 +73,8 @@ class Reading:
         ids = [row["number_id"] for row in rows]
         return await self.client_names(self.db, self.scope.account_id, ids)
 
+
+P = TypeVar("P", bound=Period)
 
 Read = Callable[[Reading, Any], Awaitable[tuple[list[Any], str | None]]]
 """(what to read with, parameters) → rows, and the cursor of the next page."""
@@ -137,6 +141,7 @@ async def numbers(reading: Reading, query: NumbersQuery) -> tuple[list[NumberRow
             _rate(row["answered"], row["calls"]),
             row["talk_seconds"],
             row["wait_seconds"],
+            row["cost"],
         )
         for row in rows
     ], None
@@ -145,35 +150,60 @@ async def numbers(reading: Reading, query: NumbersQuery) -> tuple[list[NumberRow
 async def rankings(reading: Reading, query: RankingQuery) -> tuple[list[RankingRow], str | None]:
     if query.of == "extension":
         counted = [
-            (r["extension"], r["rings_answered"] + r["missed"] + r["refused"], r["rings_answered"],
-             r["talk_seconds"])
-            for r in await _fetch_employees(reading, queries.EMPLOYEES, query, None)
+            _Counted(r["extension"], r["rings_answered"] + r["missed"] + r["refused"],
+                     r["rings_answered"], r["talk_seconds"], r["cost"])
+            for r in await _fetch_ranked_employees(reading, query)
         ]  # fmt: skip
     else:
+        if query.did is not None and query.of == "hunt_group":
+            words = "hunt groups are not counted by number"
+            raise CallctlError("invalid_field", words, "query.did")
         counted = [
-            (r["name"], r["calls"], r["answered"], r["talk_seconds"])
-            for r in await _fetch_targets(reading, query, query.of, None)
+            _Counted(r["name"], r["calls"], r["answered"], r["talk_seconds"], r["cost"])
+            for r in await _fetch_targets(reading, query, query.of, None, query.did)
         ]
     rows: list[RankingRow] = []
     before = None
-    for key, (name, offered, answered, talk) in sorted(
-        (_place(query.by, entry), entry) for entry in counted
-    ):
+    for key, entry in sorted((_place(query.by, entry), entry) for entry in counted):
         rank = rows[-1].rank if rows and key == before else len(rows) + 1
         before = key
-        rows.append(RankingRow(rank, name, offered, answered, _rate(answered, offered), talk))
+        rate = _rate(entry.answered, entry.offered)
+        rows.append(
+            RankingRow(
+                rank, entry.name, entry.offered, entry.answered, rate, entry.talk, entry.cost
+            )
+        )
     return rows, None
 
 
-def _place(by: str, entry: tuple[str, int, int, float]) -> tuple[bool, float]:
+class _Counted(NamedTuple):
+    name: str
+    offered: int
+    answered: int
+    talk: float
+    cost: int
+
+
+def _place(by: str, entry: _Counted) -> tuple[bool, float]:
     """What to sort by: the most first, what has no rate behind all that have one."""
-    _, offered, answered, talk = entry
-    value = talk if by == "talk_time" else _rate(answered, offered)
+    values: dict[str, float | None] = {
+        "cost": entry.cost,
+        "talk_time": entry.talk,
+        "effectiveness": _rate(entry.answered, entry.offered),
+    }
+    value = values[by]
     return value is None, -(value or 0.0)
 
 
+async def _fetch_ranked_employees(reading: Reading, query: RankingQuery) -> list[Any]:
+    if query.did is None:
+        return await _fetch_employees(reading, queries.EMPLOYEES, query, None)
+    period = bounded(reading, query)
+    return await _fetch_employees(reading, queries.EMPLOYEES_OF_DID, period, None, query.did)
+
+
 async def _fetch_employees(
-    reading: Reading, sql: str, period: Period, direction: str | None
+    reading: Reading, sql: str, period: Period, direction: str | None, *more: Any
 ) -> list[Any]:
     extensions = reading.scope.extensions
     return await reading.db.fetch(
@@ -183,6 +213,7 @@ async def _fetch_employees(
         period.until,
         direction,
         None if extensions is None else list(extensions),
+        *more,
     )
 
 
@@ -192,6 +223,19 @@ async def _fetch_targets(
     rows = await reading.fetch(queries.TARGETS, period.since, period.until, kind, direction, target)
     return [dict(row) | {"name": unquote(row["name"])} if kind == "hunt_group" else dict(row)
             for row in rows]  # fmt: skip
+
+
+def bounded(reading: Reading, query: P) -> P:
+    """Without a first day, the last days that may be counted. Raises as `check_counted`."""
+    if query.since is None:
+        until = query.until or local_day(reading.now, reading.zone) + timedelta(days=1)
+        try:
+            since = until - timedelta(days=MOST_DAYS_COUNTED)
+        except OverflowError:
+            since = date.min
+        query = msgspec.structs.replace(query, since=since)
+    check_counted(reading, query)
+    return query
 
 
 def _rate(part: int, whole: int) -> float | None:
@@ -211,7 +255,7 @@ async def clients_distribution(
         account = reading.scope.account_id
         rows = await reading.db.fetch(queries.CLIENTS_EVER, account, *key, query.limit + 1)
     else:
-        _check_counted(reading, query)
+        check_counted(reading, query)
         rows = await reading.fetch(queries.CLIENTS, query.since, query.until, *key, query.limit + 1)
     names = await reading.names(rows)
     page = [
@@ -223,7 +267,7 @@ async def clients_distribution(
     return page, _cursor("clients-distribution", last.calls, last.number_id) if last else None
 
 
-def _check_counted(reading: Reading, query: Period) -> None:
+def check_counted(reading: Reading, query: Period) -> None:
     """Only calls of some extensions may be counted over all the time there is."""
     if reading.scope.extensions is not None:
         return
@@ -252,8 +296,8 @@ async def _contact(
     after = _read_cursor(name, query.cursor, datetime)
     rows = await reading.fetch(
         pair,
-        _instant(query.since, reading.zone),
-        _instant(query.until, reading.zone),
+        instant_of(query.since, reading.zone),
+        instant_of(query.until, reading.zone),
         after.value if after else None,
         after.id if after else None,
         query.limit + 1,
@@ -296,7 +340,7 @@ async def callbacks(
     return page, _cursor("clients-missed", last.owed_since, last.number_id) if last else None
 
 
-def _instant(day: date | None, zone: str) -> datetime | None:
+def instant_of(day: date | None, zone: str) -> datetime | None:
     """Raises CallctlError("invalid_field") for a day that does not begin within the calendar."""
     try:
         return None if day is None else day_start(day, zone)

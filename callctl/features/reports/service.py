@@ -60,7 +60,14 @@ class ReportService:
         reading = await self._reading(self._db, scope)
         rows, cursor = await report.read(reading, query)
         return Answer(
-            report.name, report.definition, report.formula, report.cost, reading.zone, rows, cursor
+            report.name,
+            report.definition,
+            report.formula,
+            report.cost,
+            reading.zone,
+            reading.currency,
+            rows,
+            cursor,
         )
 
     async def dashboard(self, scope: CallScope, period: DashboardPeriod) -> Dashboard:
@@ -131,8 +138,11 @@ class ReportService:
         return rows[0]
 
     async def _reading(self, db: Reads, scope: CallScope) -> Reading:
-        zone = await db.fetchval(queries.ACCOUNT_ZONE, scope.account_id) or "UTC"
-        return Reading(db, scope, zone, self._clock(), self._callback_minutes, self._client_names)
+        account = await db.fetchrow(queries.ACCOUNT, scope.account_id)
+        zone, currency = account or ("UTC", "")
+        return Reading(
+            db, scope, zone, currency, self._clock(), self._callback_minutes, self._client_names
+        )
 
     async def _volume(self, reading: Reading, period: DashboardPeriod) -> list[VolumePoint]:
         first, after = dashboard_days(period, reading.now, reading.zone)

@@ -1,0 +1,1 @@
+"""What calls cost: tariffs, who pays by which, the cost of each call."""
