@@ -104,6 +104,7 @@ class AmiSession(AMIProtocol):  # type: ignore[misc]
         self._limits = limits
         self._framer = Framer(limits)
         self._unread = b""
+        self._resting: asyncio.TimerHandle | None = None
         self.closed = True
         self.greeted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -126,6 +127,7 @@ class AmiSession(AMIProtocol):  # type: ignore[misc]
         # A timeout cancels the future; a late response must then find nothing.
         future.add_done_callback(lambda _: self.responses.pop(action.action_id_text, None))
         self.send(action)
+        self._wake()
         return future
 
     def data_received(self, data: bytes) -> None:
@@ -143,8 +145,22 @@ class AmiSession(AMIProtocol):  # type: ignore[misc]
         elif self._unread:
             self.transport.pause_reading()
             asyncio.get_running_loop().call_soon(self._read_slice)
-        else:
+        elif self.responses:
             self.transport.resume_reading()
+        else:
+            self._rest()
+
+    def _rest(self) -> None:
+        """Events are hints, and nobody waits for an answer: a few at a time cost less than each."""
+        self.transport.pause_reading()
+        self._resting = asyncio.get_running_loop().call_later(_REST_SECONDS, self._wake)
+
+    def _wake(self) -> None:
+        if self._resting is not None:
+            self._resting.cancel()
+            self._resting = None
+            if not self.closed:
+                self.transport.resume_reading()
 
     def _read(self, data: bytes) -> None:
         if self.closed:
@@ -207,5 +223,6 @@ class AmiSession(AMIProtocol):  # type: ignore[misc]
 
 
 _SLICE_BYTES = 16 * 1024
+_REST_SECONDS = 0.05
 
 _UNKNOWN = "the connection was lost before the response; whether it was done is unknown"

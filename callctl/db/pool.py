@@ -76,6 +76,7 @@ class Database:
             max_inactive_connection_lifetime=300,
             server_settings=SERVER_SETTINGS,
             init=_init_connection,
+            connection_class=_PooledConnection,
         )
         return cls(pool)
 
@@ -157,6 +158,17 @@ class Database:
         except _GONE:
             self._refuse_until = time.monotonic() + _HOLD_OFF_SECONDS
             raise
+
+
+class _PooledConnection(asyncpg.Connection):  # type: ignore[misc]
+    """Goes back to the pool without a statement of its own, which would be every other one.
+
+    Nothing is left behind that it would clear: settings are local to their transaction, cursors and
+    locks end with it, and who listens takes the listener away.
+    """
+
+    def get_reset_query(self) -> str:
+        return ""
 
 
 def _unavailable(message: str) -> CallctlError:

@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from callctl.db.pool import Database
+from callctl.db.pool import WRITE_MODE, Database
 
 
 async def test_a_test_gets_a_fresh_migrated_database(db: Database) -> None:
@@ -41,3 +41,14 @@ async def test_a_transaction_is_rolled_back_on_error(db: Database) -> None:
 async def test_a_violated_constraint_is_not_called_unavailable(db: Database) -> None:
     with pytest.raises(asyncpg.CheckViolationError):
         await db.execute("insert into accounts (code, name, kind) values ('a', 'A', 'x')")
+
+
+async def test_a_connection_goes_back_as_it_came(db: Database) -> None:
+    """Nothing clears it on its way back, so nothing may be left on it."""
+    async with db.transaction() as connection:
+        await connection.execute(WRITE_MODE)
+        assert await connection.fetchval("show plan_cache_mode") == "auto"
+        process = connection.get_server_pid()
+    async with db.connection() as connection:
+        assert connection.get_server_pid() == process
+        assert await connection.fetchval("show plan_cache_mode") == "force_custom_plan"

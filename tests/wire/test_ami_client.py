@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from callctl.asterisk import ami_session
 from callctl.asterisk.ami import AmiClient, AmiTiming, backoff, originate_variable
 from callctl.asterisk.ami_protocol import (
     AmiConnectionLost,
@@ -186,6 +187,30 @@ async def test_forged_boot_is_not_believed(counts: Counts) -> None:
         await subscription.drain()
         assert [e["Uptime"] for e in events] == ["5000"]
         assert counts.seen == [("ami_refused_message", "late_boot")]
+        await client.stop()
+
+
+async def test_an_action_does_not_wait_for_events_to_be_worth_reading(
+    counts: Counts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events are read a few at a time; here it takes an hour until there are enough."""
+
+    async def asterisk(peer: AmiPeer) -> None:
+        await peer.log_in()
+        while True:
+            peer.answer(await peer.action())
+            peer.event("Newchannel", "Channel: PJSIP/a-1")
+
+    async with ami_peer(asterisk) as port:
+        client = AmiClient(HOST, port, "callctl", "secret", timing=FAST, count=counts)
+        heard: asyncio.Queue[AmiEvent] = asyncio.Queue()
+        client.subscribe(["Newchannel"], heard.put_nowait)
+        await client.start()
+        await client.wait_for_state(connected=True, within=5)
+        monkeypatch.setattr(ami_session, "_REST_SECONDS", 3600.0)
+        for _ in range(3):
+            assert (await client.action("Status", within=5)).success
+        await asyncio.wait_for(heard.get(), 5)
         await client.stop()
 
 

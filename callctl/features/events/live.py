@@ -160,7 +160,7 @@ class LiveDesk:
                 await self.flush()
 
     async def flush(self) -> None:
-        """Write the news there is, in one transaction. Without PostgreSQL it waits."""
+        """Write the news there is, in one statement. Without PostgreSQL it waits."""
         batch = list(self._news)
         self._news.clear()
         try:
@@ -178,7 +178,7 @@ class LiveDesk:
 
     async def _write(self, batch: Sequence[LiveNews]) -> None:
         events = [self._event(news) for news in batch]
-        async with self._db.transaction() as connection:
+        async with self._db.connection() as connection:
             await append_events(connection, events)
 
     def _event(self, news: LiveNews) -> OutboxEvent:

@@ -33,7 +33,7 @@ log = get_logger("exports")
 WORKERS = 2
 """Each holds a connection and reads as fast as it can: more would only slow calls down."""
 
-POLL_SECONDS = 1.0
+POLL_SECONDS = 5.0
 PROGRESS_SECONDS = 0.5
 SWEEP_SECONDS = 60.0
 MOST_RUNS = 3

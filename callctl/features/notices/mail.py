@@ -19,7 +19,7 @@ from callctl.telemetry.metrics import NOTICE_MAILS
 
 log = get_logger("mail")
 
-POLL_SECONDS = 1.0
+POLL_SECONDS = 2.0
 RETRY_SECONDS = 5.0
 LEASE = timedelta(minutes=2)
 GIVE_UP = timedelta(days=3)

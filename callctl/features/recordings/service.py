@@ -28,7 +28,7 @@ from callctl.telemetry.metrics import RECORDINGS, UNITS_FAILED
 
 log = get_logger("recordings")
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1.0
 MISSING_AFTER = timedelta(seconds=60)
 """MixMonitor closes its file within moments of the call's end; after this it will not come."""
 WAV_AFTER_FAILURES = 3

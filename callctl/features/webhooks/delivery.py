@@ -21,7 +21,7 @@ from callctl.telemetry.metrics import UNITS_FAILED, WEBHOOK_ATTEMPTS
 
 log = get_logger("webhooks")
 
-POLL_SECONDS = 0.3
+POLL_SECONDS = 0.5
 RETRY_SECONDS = 1.0
 AT_ONCE = 20
 AT_ONCE_EACH = 4

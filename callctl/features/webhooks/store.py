@@ -180,6 +180,8 @@ def render_body(event: ReadEvent) -> str:
 class WebhookStore:
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._done_until: EventPosition | None = None
+        """Whether by this daemon or another: every event up to it has been put in line."""
 
     async def list_webhooks(
         self, account_id: int, after: int | None, limit: int
@@ -239,28 +241,36 @@ class WebhookStore:
 
     async def fan_out(self) -> int:
         """Put the next events of the outbox in line for every webhook that wants them; how many
-        events that were. In one transaction with the position, so exactly once."""
-        async with self._db.transaction() as connection:
-            place = await connection.fetchrow(READER_SELECT, READER)
-            if place is None:
-                end = await read_end(connection)
-                await connection.execute(READER_INSERT, READER, end.txid, end.id)
+        events were looked at. In one transaction with the position, so exactly once."""
+        async with self._db.connection() as connection:
+            end = await read_end(connection)
+            if end == self._done_until:
                 return 0
-            after = EventPosition(place["txid"], place["id"])
-            events = await read_events(connection, after, FAN_OUT_PAGE)
-            if not events:
-                return 0
-            hooks = await connection.fetch(ACTIVE)
-            wanted = [
-                (hook["id"], event)
-                for event in events
-                for hook in hooks
-                if hook["account_id"] == event.account_id and event.kind in hook["kinds"]
-            ]
-            await _insert(connection, wanted, replayed=False)
-            last = events[-1].position
+            async with connection.transaction():
+                return await self._fan_out(connection, end)
+
+    async def _fan_out(self, connection: Any, end: EventPosition) -> int:
+        place = await connection.fetchrow(READER_SELECT, READER)
+        if place is None:
+            await connection.execute(READER_INSERT, READER, end.txid, end.id)
+            return 0
+        after = EventPosition(place["txid"], place["id"])
+        # Looked up after the end: of what is before it, they have missed nothing.
+        hooks = await connection.fetch(ACTIVE)
+        events = await read_events(connection, after, FAN_OUT_PAGE) if hooks else []
+        wanted = [
+            (hook["id"], event)
+            for event in events
+            for hook in hooks
+            if hook["account_id"] == event.account_id and event.kind in hook["kinds"]
+        ]
+        await _insert(connection, wanted, replayed=False)
+        last = events[-1].position if events else max(after, end)
+        if last > after:
             await connection.execute(READER_UPDATE, READER, last.txid, last.id)
-            return len(events)
+        if len(events) < FAN_OUT_PAGE:
+            self._done_until = last
+        return len(events)
 
     async def claim(self, busy: Sequence[int], limit: int, lease: timedelta) -> list[Due]:
         """Deliveries that are due, the first of each subject only, none of the webhooks `busy`."""
