@@ -16,6 +16,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "client.converted": "a company was made of a person, or the reverse",
         "client.copied": "a client was made like another one",
         "client.deleted": "a client was deleted, or went into another one by merging",
+        "client.exported": "all clients were read as CSV; their number then",
         "client.imported": "clients were read from CSV; one line for the file, with counts",
         "client.linked": "a person was put with a company",
         "client.merged": "another client went into this one",

@@ -78,7 +78,6 @@ SCOPE_MEANINGS: Mapping[Scope, str] = MappingProxyType(
         Scope.RECORDINGS_LOG: "See who listened to recordings.",
         Scope.RECORDINGS_MANAGE: "Say how recordings are kept and for how long, and hold them.",
         Scope.RECORDINGS_READ: "Listen to recordings and download them.",
-        Scope.RECORDINGS_READ: "Listen to recordings.",
         Scope.REPORTS_READ: "Read reports and the dashboard.",
         Scope.ROUTING_READ: "Read the routing and try what it would do.",
         Scope.ROUTING_WRITE: "Change the routing.",

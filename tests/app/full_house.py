@@ -5,12 +5,17 @@ import secrets
 import zlib
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from callctl.app import Daemon
 from callctl.core.permissions import ALL_SCOPES, Role, grantable_scopes, scopes_of_role
 from callctl.features.access.model import NewToken
 from callctl.features.calls.model import CallFilters, NewSavedFilter
 from callctl.features.calls.saved_filters import SavedFilterService
+from callctl.features.clients.groups import ClientGroups
+from callctl.features.clients.model import NewClient, NumberInput
+from callctl.features.clients.service import ClientService
+from callctl.features.long_calls.model import TooLongRule, TooLongSettings
 from callctl.features.people.model import NewGroup, NewInvitation
 from callctl.features.rates.model import (
     ApplyImport,
@@ -26,8 +31,13 @@ _ROUTING = """
 account: {{code: {code}, name: {word} office, country: HU, timezone: UTC}}
 extensions: [{{number: 701, name: {word} phone}}]
 trunks: [{{name: {word}-carrier, host: 192.0.2.1, match: [192.0.2.1]}}]
-dids: [{{number: +3617000001, to: [extension:701]}}]
+dids: [{{number: +3617000001, label: {word}, to: [extension:701]}}]
 hunt_groups: [{{name: {word}, members: [701]}}]
+schedules: [{{name: {word}, weekly: [mon 08:00-17:00]}}]
+blocklist: [{{match: +3612345678, reason: {word}}}]
+outbound: [{{name: {word}, patterns: [+361XXXXXXX], trunks: [{word}-carrier]}}]
+emergency: [{{number: 112, trunks: [{word}-carrier]}}]
+expectations: [{{name: {word}, from: +36201234567, to: +3617000001, then: [ring 701]}}]
 """
 _CALL = """
 with n as (insert into numbers (number, grams) values ('+36209998877', '{362}') returning id),
@@ -91,6 +101,76 @@ _NUMBER_REQUEST = """
 insert into number_requests (account_id, seller_id, area, requested_by, answer_by)
 values ($1, $2, $3, $3, now() + interval '1 day')
 """
+_MORE = (
+    "insert into recording_keys (account_id, master, wrapped) values ($1, $2, '')",
+    """
+insert into recording_settings (account_id, encrypt, changed_by) values ($1, false, $2)
+""",
+    """
+insert into recording_accesses (account_id, recording, call, file, kind, actor, address, format,
+                                first_byte, last_byte)
+select account_id, id, call, file, 'listened', $2, '192.0.2.7', 'wav', 0, 99
+from recordings where account_id = $1
+""",
+    """
+insert into legal_holds (account_id, call, recording, reason, held_by)
+select account_id, call, id, $2, $2 from recordings where account_id = $1
+""",
+    "insert into call_notes (call, account_id, problem, solution, written_by)"
+    " select id, account_id, $2, $2, $2 from calls where account_id = $1",
+    """
+insert into contacts (account_id, number_id, calls, missed, first_at, last_at, missed_at,
+                      owed_since, owed_calls)
+select account_id, customer_number_id, 1, 1, started_at, started_at, started_at, started_at, 1
+from calls where account_id = $1
+""",
+    """
+insert into exports (account_id, systemname, source, mode, format, bom, keys, filters, state,
+                     created_by)
+values ($1, 'elsewhere', 'calls', 'all', 'csv', true, '{}', '{}', 'queued', $2)
+""",
+    """
+insert into notices (account_id, kind, subject, text, call)
+select account_id, 'too_long', $2, $2, id from calls where account_id = $1
+""",
+    """
+with w as (insert into webhooks (account_id, url, kinds, active, secret, created_by)
+           values ($1, 'https://192.0.2.1/' || $2, '{call.ended}', false, $2, $2) returning id)
+insert into webhook_deliveries (webhook_id, event_id, kind, subject, body, state, response)
+select id, 1, 'call.ended', 'call:1', $2, 'failed', $2 from w
+""",
+)
+"""One of everything that calls and people leave behind, in SQL: $1 the account, $2 the word."""
+
+_FIRST = "select min(id) from {} where account_id = $1"
+_NAMED = "select $2::text where $1::bigint > 0"
+_CLIENT = "select min(id) from clients where account_id = $1 and kind = '{}'"
+KEYS: dict[str, str] = {
+    **{
+        segment: _FIRST.format(segment.replace("-", "_"))
+        for segment in (
+            "calls", "recordings", "saved-filters", "client-types", "client-groups", "exports",
+            "legal-holds", "webhooks", "notices", "tokens", "users", "groups", "invitations",
+        )
+    },
+    "clients": _CLIENT.format("person"),
+    "companies": _CLIENT.format("company"),
+    "members": _CLIENT.format("person"),
+    "holds": _FIRST.format("limit_holds"),
+    "callbacks": "select min(number_id) from contacts where account_id = $1",
+    "sessions": "select min(s.id) from sessions s join users u on u.id = s.user_id"
+    " where u.account_id = $1",
+    "accounts": "select $1::bigint",
+    "live": "select 'a-1.1' where $1::bigint > 0",
+    "extensions": "select '701' where $1::bigint > 0",
+    "trunks": "select $2::text || '-carrier' where $1::bigint > 0",
+    "dids": "select '+3617000001' where $1::bigint > 0",
+    "blocklist": "select '+3612345678' where $1::bigint > 0",
+    "emergency": "select '112' where $1::bigint > 0",
+    "hunt_groups": _NAMED, "schedules": _NAMED, "outbound": _NAMED, "expectations": _NAMED,
+}  # fmt: skip
+"""What stands before ``{id}`` in a path → the query for the full account's own one of them."""
+
 _USER = """
 insert into users (account_id, login, name, role, password_hash, extension, granted)
 values ($1, $2, $2, $3, '-', $4, $5) returning id
@@ -140,6 +220,17 @@ class House:
         )  # fmt: skip
         return {"Authorization": f"Bearer {secret}"}
 
+    async def path_of(self, template: str) -> str:
+        """Of the full account's own objects. Raises KeyError for a kind that it has none of."""
+        filled = ""
+        for segment in template.split("/")[1:]:
+            if segment.startswith("{"):
+                query = KEYS[filled.rpartition("/")[2]]
+                own = [WORD] if "$2" in query else []
+                segment = quote(str(await self.daemon.db.fetchval(query, self.full, *own)), "")
+            filled += f"/{segment}"
+        return filled
+
     async def state_of_full(self) -> dict[str, list[Any]]:
         """Every row of the full account, table by table."""
         db = self.daemon.db
@@ -175,16 +266,16 @@ async def _set_price(daemon: Daemon, boss: Actor) -> None:
 
 
 async def furnish(daemon: Daemon) -> House:
-    """The full account is the first enterprise; beside it there is another, above the operator."""
+    """The full account is an enterprise; beside it there is a reseller, below the operator both."""
     db = daemon.db
     operator = await db.fetchval("select id from accounts where code = 'main'")
     full, other = [
         await db.fetchval(
-            "insert into accounts (parent_id, code, name, kind) values ($1, $2, $2, 'enterprise')"
+            "insert into accounts (parent_id, code, name, kind) values ($1, $2, $2, $3)"
             " returning id",
-            operator, code,
+            operator, code, kind,
         )
-        for code in (f"{WORD}-full", "other")
+        for code, kind in ((f"{WORD}-full", "enterprise"), ("other", "reseller"))
     ]  # fmt: skip
     await daemon.routing.accounts_changed()
     house = House(daemon, full)
@@ -200,11 +291,25 @@ async def furnish(daemon: Daemon) -> House:
     await daemon.access.create_token(boss, NewToken(f"{WORD} token", sorted(boss.scopes)))
     await SavedFilterService(db).create(boss, NewSavedFilter(f"{WORD} filter", CallFilters()))
     await db.execute(_CALL, full, WORD, zlib.compress(WORD.encode()))
+    await _add_clients(daemon, boss)
+    rule = TooLongRule(3600, group=WORD)
+    await daemon.long_calls.save_settings(full, TooLongSettings([rule]), boss.author)
     await db.execute(_PACKAGE, full)
     await db.execute(_SEAT, full, boss.user_id, boss.name)
     await _set_price(daemon, boss)
-    for sql in (_HOLD, _NOTICE, _QUOTE):
-        await db.execute(sql, full, WORD)
+    for sql in (_HOLD, _NOTICE, _QUOTE, *_MORE):
+        await db.execute(sql, *((full, WORD) if "$2" in sql else (full,)))
     for sql in (_NUMBER, _HELD_NUMBER, _NUMBER_REQUEST):
         await db.execute(sql, full, operator, WORD)
     return house
+
+
+async def _add_clients(daemon: Daemon, boss: Actor) -> None:
+    """A person of a company, in a group, with the number of the call."""
+    service, groups = ClientService(daemon.db), ClientGroups(daemon.db)
+    number = [NumberInput("+36209998877")]
+    person = await service.create_client(boss, NewClient(f"{WORD} client", numbers=number))
+    company = await service.create_client(boss, NewClient(f"{WORD} company", "company"))
+    await service.link(boss, person.id, company.id)
+    group = await groups.create_group(boss, f"{WORD} clients")
+    await groups.add_members(boss, group.id, [person.id])

@@ -1,10 +1,16 @@
 """Rights: a role, plus what is granted, less what is withdrawn, as far as the account reaches."""
 
+import ast
+from collections import Counter
+from pathlib import Path
+
 import pytest
 
+import callctl
 from callctl.core.permissions import (
     ALL_SCOPES,
     ROLE_SCOPES,
+    SCOPE_MEANINGS,
     SEES_ALL_CALLS,
     WHOLE_ACCOUNT_SCOPES,
     Role,
@@ -62,3 +68,20 @@ def test_whose_calls_a_role_sees(
     role: Role, own: str | None, group: list[str], seen: tuple[str, ...] | None
 ) -> None:
     assert extensions_of(role, own, group) == seen
+
+
+def test_every_scope_has_one_meaning() -> None:
+    assert set(SCOPE_MEANINGS) == set(Scope)
+
+
+def test_no_table_in_the_code_has_a_key_twice() -> None:
+    """The first would be lost silently, as a scope's meaning once was."""
+    twice = [
+        f"{path.name}:{node.lineno}: {key}"
+        for path in Path(callctl.__file__).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Dict)
+        for key, count in Counter(ast.unparse(k) for k in node.keys if k is not None).items()
+        if count > 1
+    ]
+    assert twice == []

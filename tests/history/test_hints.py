@@ -106,7 +106,9 @@ async def test_a_row_has_its_latest_note_and_no_cost_yet(
     scope = CallScope(desk.account_id)
     one = calls[0].id
     for problem in ("first", "second"):
-        await desk.service.add_note(scope, one, NewNote(problem, f"{problem} solved"), "anna")
+        await desk.service.add_note(
+            scope, one, NewNote(problem, f"{problem} solved"), Author("anna")
+        )
     page = await desk.service.list_calls(scope, CallFilters(limit=500))
     notes = {call.id: (call.problem, call.solution) for call in page.items}
     assert notes.pop(one) == ("second", "second solved")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from callctl.core.author import Author
 from callctl.core.errors import CallctlError
 from callctl.core.scope import CallScope
 from callctl.features.calls.model import CallFilters, NewNote
@@ -25,8 +26,8 @@ async def test_a_note_is_kept_with_who_wrote_it_and_what_was_there_before(desk: 
     call = await stored_call(desk)
     scope = CallScope(desk.account_id)
     anna = await desk.db.fetchval(_USER, desk.account_id)
-    await desk.service.add_note(scope, call, NewNote("No dial tone", ""), "anna")
-    await desk.service.add_note(scope, call, NewNote("No dial tone", "New cable"), "bert")
+    await desk.service.add_note(scope, call, NewNote("No dial tone", ""), Author("anna", anna))
+    await desk.service.add_note(scope, call, NewNote("No dial tone", "New cable"), Author("bert"))
     notes = (await desk.service.get_call(scope, call)).notes
     assert [(n.problem, n.solution, n.written_by) for n in notes] == [
         ("No dial tone", "New cable", "bert"),
@@ -46,9 +47,11 @@ async def test_a_call_outside_the_scope_takes_no_note(desk: Desk) -> None:
     call = await stored_call(desk)
     for scope in (CallScope(desk.account_id + 1), CallScope(desk.account_id, ("202",))):
         with pytest.raises(CallctlError, match="not_found"):
-            await desk.service.add_note(scope, call, NewNote("x"), "eve")
+            await desk.service.add_note(scope, call, NewNote("x"), Author("eve"))
     with pytest.raises(CallctlError, match="says nothing"):
-        await desk.service.add_note(CallScope(desk.account_id), call, NewNote(" ", ""), "anna")
+        await desk.service.add_note(
+            CallScope(desk.account_id), call, NewNote(" ", ""), Author("anna")
+        )
     assert await desk.db.fetchval("select count(*) from call_notes") == 0
 
 
@@ -58,7 +61,7 @@ async def test_notes_stay_when_late_rows_rebuild_the_call(desk: Desk) -> None:
     await desk.read_all(1)
     scope = CallScope(desk.account_id)
     (call,) = (await desk.service.list_calls(scope, CallFilters())).items
-    await desk.service.add_note(scope, call.id, NewNote("kept"), "anna")
+    await desk.service.add_note(scope, call.id, NewNote("kept"), Author("anna"))
     desk.write(rows[1])
     await desk.read_until_quiet()
     detail = await desk.service.get_call(scope, call.id)

@@ -1,6 +1,7 @@
 """Webhooks as objects of an account: their rights, limits and forbidden targets."""
 
 import asyncio
+import re
 import socket
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from callctl.features.webhooks import service as webhooks_service
 from callctl.features.webhooks.delivery import Deliverer
 from callctl.features.webhooks.store import WebhookStore
-from callctl.features.webhooks.targets import ForbiddenTarget, PinnedResolver, Targets
+from callctl.features.webhooks.targets import ForbiddenTarget, PinnedResolver, Targets, shown_url
 
 from .conftest import Post
 
@@ -88,6 +89,31 @@ async def test_the_secret_is_shown_once_and_never_again(post: Post) -> None:
     for path in ("/api/v1/webhooks", one):
         _, body = await post.api.ask("GET", path)
         assert made["secret"] not in str(body)
+
+
+async def test_a_token_in_the_address_is_in_no_log_and_no_notice(post: Post) -> None:
+    made = await post.create("https://crm.example.org/x?token=hunter2")
+    one = f"/api/v1/webhooks/{made['webhook']['id']}"
+    await post.api.ask("PATCH", one, {"url": "https://crm.example.org/x?token=hunter3"})
+    await post.api.ask("DELETE", one)
+    rows = await post.db.fetch("select before->>'url', after->>'url' from audit order by id")
+    created, changed, deleted = [tuple(row) for row in rows]
+    assert created[1] == changed[0] != changed[1] == deleted[0]
+    assert "hunter" not in str(rows)
+    assert all(u.startswith("https://crm.example.org/x?hidden-") for u in (*changed, created[1]))
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://crm.example.org:8443/x/y", "https://crm.example.org:8443/x/y"),
+        ("https://u:p@[2001:db8::1]:9/x", "https://[2001:db8::1]:9/x?hidden-"),
+        ("https://crm.example.org?t=1", "https://crm.example.org?hidden-"),
+        ("https://crm.example.org/#t", "https://crm.example.org/?hidden-"),
+    ],
+)
+def test_an_address_is_shown_without_user_and_query(url: str, shown: str) -> None:
+    assert re.sub("(?<=hidden-)[0-9a-f]{8}$", "", shown_url(url)) == shown
 
 
 async def test_another_account_s_webhook_does_not_exist(post: Post) -> None:

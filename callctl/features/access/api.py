@@ -55,7 +55,9 @@ def _session_endpoints(api: "_SessionApi") -> list[Endpoint]:
     return [
         Endpoint(
             "POST", _SESSIONS, "Sign in; the session comes as a cookie", _TAG, None, api.sign_in,
-            SessionView, body=SignIn, status=201, errors=sign_in_errors,
+            SessionView, body=SignIn,
+            body_example=SignIn("anna", "a long pass phrase"),
+            status=201, errors=sign_in_errors,
         ),
         Endpoint(
             "DELETE", _SESSIONS, "Sign out: end the session of the cookie, if there is one", _TAG,
@@ -91,7 +93,9 @@ def _token_endpoints(service: AccessService) -> list[Endpoint]:
         ),
         Endpoint(
             "POST", _TOKENS, "Issue a token; its secret is shown this once", _TAG, scope,
-            create_token, IssuedToken, body=NewToken, status=201,
+            create_token, IssuedToken, body=NewToken,
+            body_example=NewToken("CRM", [Scope.CALLS_READ]),
+            status=201,
         ),
         Endpoint(
             "DELETE", f"{_TOKENS}/{{id}}", "Revoke a token at once", _TAG, scope, revoke_token,
@@ -110,23 +114,31 @@ def _profile_endpoints(api: "_ProfileApi") -> list[Endpoint]:
         ),
         Endpoint(
             "PATCH", _PROFILE, "Change one's own name", _TAG, own, api.change, ProfileView,
-            body=ProfileChange, errors=("not_found",),
+            body=ProfileChange, body_example=ProfileChange("Anna Adams"), errors=("not_found",),
         ),
         Endpoint(
             "POST", f"{_PROFILE}/password", "Change one's own password; other sessions end", _TAG,
-            own, api.change_password, Empty, body=PasswordChange, status=204, errors=_GUESSES,
+            own, api.change_password, Empty, body=PasswordChange,
+            body_example=PasswordChange("a long pass phrase", "another pass phrase"),
+            status=204, errors=_GUESSES,
         ),
         Endpoint(
             "POST", second_factor, "Ask for a second factor (RFC 6238)", _TAG, own, api.enrol,
-            Enrolment, body=Enrol, status=201, errors=_GUESSES,
+            Enrolment, body=Enrol,
+            body_example=Enrol("a long pass phrase"),
+            status=201, errors=_GUESSES,
         ),
         Endpoint(
             "POST", f"{second_factor}/confirm", "Put it into force by its first code", _TAG, own,
-            api.confirm, RecoveryCodes, body=Confirm, errors=_GUESSES,
+            api.confirm, RecoveryCodes, body=Confirm,
+            body_example=Confirm("123456"),
+            errors=_GUESSES,
         ),
         Endpoint(
             "POST", f"{second_factor}/disable", "Give the second factor up", _TAG, own,
-            api.disable, Empty, body=Disable, status=204, errors=_GUESSES,
+            api.disable, Empty, body=Disable,
+            body_example=Disable("a long pass phrase", "123456"),
+            status=204, errors=_GUESSES,
         ),
     ]  # fmt: skip
 

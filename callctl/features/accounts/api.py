@@ -43,16 +43,22 @@ def endpoints(service: AccountService) -> list[Endpoint]:
         Endpoint("GET", f"{_PATH}/{{id}}", "One account", _TAG, read, get_account, AccountItem),
         Endpoint(
             "POST", _PATH, "Make an account below, and invite its first administrator", _TAG,
-            write, create_account, CreatedAccount, body=NewAccount, status=201,
+            write, create_account, CreatedAccount, body=NewAccount,
+            body_example=NewAccount("acme", "Acme", "enterprise"),
+            status=201,
             errors=("not_found", "already_exists"),
         ),
         Endpoint(
             "PATCH", f"{_PATH}/{{id}}", "Change an account below", _TAG, write, change_account,
-            AccountItem, body=AccountChange, errors=("conflict",),
+            AccountItem, body=AccountChange,
+            body_example=AccountChange(timezone="Europe/Budapest"),
+            errors=("conflict",),
         ),
         Endpoint(
             "POST", f"{_PATH}/{{id}}/invitations", "Invite an administrator to an account below",
-            _TAG, write, invite, IssuedInvitation, body=FirstAdministrator, status=201,
+            _TAG, write, invite, IssuedInvitation, body=FirstAdministrator,
+            body_example=FirstAdministrator("Anna Adams"),
+            status=201,
             errors=("conflict",),
         ),
     ]  # fmt: skip

@@ -67,7 +67,7 @@ def endpoints(service: CallService) -> list[Endpoint]:
 
     async def add_note(call: ApiCall) -> object:
         actor = call.actor
-        return await service.add_note(actor.calls, path_id(call.path), call.body, actor.name)
+        return await service.add_note(actor.calls, path_id(call.path), call.body, actor.author)
 
     return [
         Endpoint(

@@ -78,6 +78,7 @@ def _saved_endpoints(saved: SavedFilterService) -> list[Endpoint]:
         Endpoint(
             "PATCH", _ONE, "Change what is named; of a shared one it needs settings:write", "calls",
             _READ, change, SavedFilterView, body=SavedFilterChange,
+            body_example=SavedFilterChange(shared=True),
             errors=("not_found", "already_exists"),
         ),
         Endpoint(

@@ -81,18 +81,9 @@ where account_id = $1 and linkedid = any($2::text[]) order by id
 NOTES = """
 select problem, solution, written_by, written_at from call_notes where call = $1 order by id desc
 """
-# The line of the audit log (callctl.db.audit) is in the same statement.
 NOTE_INSERT = """
-with note as (
-    insert into call_notes (call, account_id, problem, solution, written_by)
-    values ($1, $2, $3, $4, $5) returning id, problem, solution, written_by, written_at
-), line as (
-    insert into audit (account_id, author_id, author, action, subject, after)
-    select $2, (select id from users where account_id = $2 and login = $5), $5, 'call.noted',
-           'call:' || $1::bigint, jsonb_build_object('note', id)
-    from note
-)
-select problem, solution, written_by, written_at from note
+insert into call_notes (call, account_id, problem, solution, written_by)
+values ($1, $2, $3, $4, $5) returning id, problem, solution, written_by, written_at
 """
 # Of all that is paid for the call only what its account pays: the rest is between others.
 COSTS = """

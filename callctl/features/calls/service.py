@@ -9,10 +9,12 @@ from typing import Any
 
 import msgspec
 
+from callctl.core.author import Author
 from callctl.core.errors import CallctlError
 from callctl.core.routing.encoding import decode_why
 from callctl.core.routing.reasons import render_reason
 from callctl.core.scope import CallScope
+from callctl.db.audit import record_change
 from callctl.db.pool import Database
 from callctl.features.calls import queries
 from callctl.features.calls.listing import CONDITIONS, Source, list_query
@@ -111,15 +113,22 @@ class CallService:
             ],
         )
 
-    async def add_note(self, scope: CallScope, id_: int, note: NewNote, actor: str) -> NoteView:
+    async def add_note(self, scope: CallScope, id_: int, note: NewNote, author: Author) -> NoteView:
         """Raises CallctlError: `not_found`, `invalid_field` for a note that says nothing."""
         if not (note.problem.strip() or note.solution.strip()):
             raise CallctlError("invalid_field", "the note says nothing", "body.problem")
         await self.get_call(scope, id_)
-        row = await self._db.fetchrow(
-            queries.NOTE_INSERT, id_, scope.account_id, note.problem, note.solution, actor
-        )
-        return NoteView(**dict(row))
+        account_id = scope.account_id
+        async with self._db.transaction() as connection:
+            row = await connection.fetchrow(
+                queries.NOTE_INSERT, id_, account_id, note.problem, note.solution, author.name
+            )
+            fields = dict(row)
+            after = {"note": fields.pop("id")}
+            await record_change(
+                connection, account_id, author, "call.noted", f"call:{id_}", None, after
+            )
+        return NoteView(**fields)
 
     async def get_journal_rows(self, scope: CallScope, id_: int) -> bytes:
         """The rows that the call was built from, as they stood in the journal."""

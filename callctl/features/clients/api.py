@@ -19,6 +19,7 @@ from callctl.features.clients.model import (
     NewClient,
     NewGroup,
     NewType,
+    NumberInput,
     TypeChange,
     TypeOrder,
     TypeView,
@@ -95,13 +96,15 @@ def _client_endpoints(db: Database) -> list[Endpoint]:
         ),
         Endpoint(
             "POST", "/api/v1/clients", "Add a client", tag, _WRITE, create, ClientView,
-            body=NewClient, status=201, errors=("conflict",),
+            body=NewClient,
+            body_example=NewClient("Alice Adams", numbers=[NumberInput("+36201234567", "mobile")]),
+            status=201, errors=("conflict",),
         ),
         Endpoint("GET", _ONE, "One client; where it went, if it was merged", tag, _READ, get,
                  ClientView),
         Endpoint(
             "PATCH", _ONE, "Change what is named", tag, _WRITE, change, ClientView,
-            body=ClientChange, errors=("conflict",),
+            body=ClientChange, body_example=ClientChange(type="VIP"), errors=("conflict",),
         ),
         Endpoint(
             "DELETE", _ONE, "Delete a client; its numbers are unknown again", tag, _DELETE, delete,
@@ -109,15 +112,19 @@ def _client_endpoints(db: Database) -> list[Endpoint]:
         ),
         Endpoint(
             "POST", f"{_ONE}/convert", "Make a company of a person, or the reverse", tag, _WRITE,
-            convert, ClientView, body=Conversion, errors=("conflict",),
+            convert, ClientView, body=Conversion,
+            body_example=Conversion("company"),
+            errors=("conflict",),
         ),
         Endpoint(
             "POST", f"{_ONE}/copy", "A new client like this one, without its numbers", tag, _WRITE,
-            copy, ClientView, body=Copy, status=201, errors=("conflict",),
+            copy, ClientView, body=Copy,
+            body_example=Copy("Alice Adams, at home"),
+            status=201, errors=("conflict",),
         ),
         Endpoint(
             "POST", f"{_ONE}/merge", "Merge another client into this one; history follows", tag,
-            _DELETE, merge, ClientView, body=Merge, errors=("conflict",),
+            _DELETE, merge, ClientView, body=Merge, body_example=Merge(8), errors=("conflict",),
         ),
         Endpoint(
             "PUT", one_company, "Put a person with a company", tag, _WRITE, link, ClientView,
@@ -155,21 +162,25 @@ def _type_endpoints(types: ClientTypes) -> list[Endpoint]:
                  Page[TypeView]),
         Endpoint(
             "POST", path, "Add a client type", tag, _SETTINGS, create, TypeView, body=NewType,
+            body_example=NewType("VIP"),
             status=201, errors=("already_exists", "conflict"),
         ),
         Endpoint(
             "PUT", path, "Put the client types into an order", tag, _SETTINGS, order,
             Page[TypeView],
-            body=TypeOrder, errors=("conflict",),
+            body=TypeOrder, body_example=TypeOrder([2, 1, 3]), errors=("conflict",),
         ),
         Endpoint(
             "PATCH", f"{path}/{{id}}", "Rename a client type, retire it, or take it back", tag,
-            _SETTINGS, change, TypeView, body=TypeChange, errors=("already_exists",),
+            _SETTINGS, change, TypeView, body=TypeChange,
+            body_example=TypeChange(retired=True),
+            errors=("already_exists",),
         ),
         Endpoint("GET", settings, "Whether unknown callers become clients", tag, _READ,
                  get_settings, ClientSettings),
         Endpoint("PUT", settings, "Switch the registration of unknown callers", tag, _SETTINGS,
-                 save_settings, ClientSettings, body=ClientSettings),
+                 save_settings, ClientSettings, body=ClientSettings,
+                 body_example=ClientSettings(True, ["inbound"])),
     ]  # fmt: skip
 
 
@@ -204,14 +215,14 @@ def _group_endpoints(groups: ClientGroups) -> list[Endpoint]:
         Endpoint("GET", path, "Client groups with the number of their members", tag, _READ,
                  list_groups, Page[ClientGroupView], query=GroupFilters),
         Endpoint("POST", path, "Add a client group", tag, _WRITE, create, ClientGroupView,
-                 body=NewGroup, status=201, errors=taken),
+                 body=NewGroup, body_example=NewGroup("Debtors"), status=201, errors=taken),
         Endpoint("GET", one, "One client group", tag, _READ, get, ClientGroupView),
         Endpoint("PUT", one, "Rename a client group", tag, _WRITE, rename, ClientGroupView,
-                 body=NewGroup, errors=taken),
+                 body=NewGroup, body_example=NewGroup("Debtors"), errors=taken),
         Endpoint("DELETE", one, "Delete a client group; its members stay", tag, _DELETE, delete,
                  Empty, status=204),
         Endpoint("POST", f"{one}/members", "Put clients into a group", tag, _WRITE, add,
-                 ClientGroupView, body=Members),
+                 ClientGroupView, body=Members, body_example=Members([7, 8])),
         Endpoint("DELETE", f"{one}/members/{{client}}", "Take a client out of a group", tag,
                  _WRITE, remove, Empty, status=204),
     ]  # fmt: skip

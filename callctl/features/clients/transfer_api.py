@@ -18,7 +18,7 @@ _PATH = "/api/v1/clients.csv"
 
 def transfer_endpoints(db: Database) -> list[Endpoint]:
     async def export(call: ApiCall) -> object:
-        pieces = export_clients(db, call.actor.account_id)
+        pieces = export_clients(db, call.actor)
         # Before the answer begins, so that a database that is away is told as such.
         heading, first = await anext(pieces), await anext(pieces, b"")
         response = web.StreamResponse(

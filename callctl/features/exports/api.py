@@ -60,7 +60,9 @@ def endpoints(service: ExportService) -> list[Endpoint]:
     return [
         Endpoint(
             "POST", _PATH, "Export the call list or a report as CSV or XLSX", _TAG, scope, create,
-            ExportView, body=NewExport, status=201, errors=("too_many_exports",),
+            ExportView, body=NewExport,
+            body_example=NewExport("calls", "search", filters={"direction": "inbound"}),
+            status=201, errors=("too_many_exports",),
         ),
         Endpoint(
             "GET", _PATH, "Exports, the newest first", _TAG, scope, list_exports, Page[ExportView],
@@ -82,7 +84,7 @@ def endpoints(service: ExportService) -> list[Endpoint]:
         ),
         Endpoint(
             "POST", f"{_PATH}/verify", "Which export has this SHA-256, made when and by whom", _TAG,
-            scope, verify, Verified, body=VerifyExport,
+            scope, verify, Verified, body=VerifyExport, body_example=VerifyExport("0" * 64),
         ),
         Endpoint(
             "POST", f"{_PATH}/verify/file", "The same for a file, sent as the body", _TAG, scope,

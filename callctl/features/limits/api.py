@@ -49,12 +49,12 @@ def endpoints(service: LimitService) -> list[Endpoint]:
         ),
         Endpoint(
             "POST", f"{_PATH}/holds/{{id}}/approve", "Let such calls pass for a while", _TAG,
-            decide, approve, HoldView, body=Approve, errors=found,
+            decide, approve, HoldView, body=Approve, body_example=Approve(hours=2), errors=found,
         ),
         Endpoint(
             "POST", f"{_PATH}/holds/{{id}}/refuse",
             "Keep such calls held and ask no more; ends an approval too", _TAG, decide, refuse,
-            HoldView, body=Refuse, errors=found,
+            HoldView, body=Refuse, body_example=Refuse(hours=2), errors=found,
         ),
         Endpoint(
             "GET", f"{_PATH}/notices", "Limits that were passed, the newest first", _TAG, read,

@@ -25,6 +25,7 @@ def endpoints(service: NoticeService) -> list[Endpoint]:
         Endpoint(
             "POST", f"{_PATH}/{{id}}/acknowledge", "Say that one has looked at it", "notices",
             Scope.CALLS_ANNOTATE, acknowledge, ReviewNotice, body=Acknowledge,
+            body_example=Acknowledge("Spoke with 201"),
             errors=("not_found", "conflict"),
         ),
     ]  # fmt: skip

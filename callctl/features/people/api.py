@@ -1,6 +1,6 @@
 """``/api/v1/users``, ``groups`` and ``invitations``."""
 
-from callctl.core.permissions import Scope
+from callctl.core.permissions import Role, Scope
 from callctl.features.people.groups import GroupService
 from callctl.features.people.invitations import InvitationService
 from callctl.features.people.model import (
@@ -70,11 +70,14 @@ def _user_endpoints(service: UserService) -> list[Endpoint]:
         Endpoint("GET", f"{_USERS}/{{id}}", "One person", _TAG, read, get_user, UserView),
         Endpoint(
             "POST", _USERS, "Add a person", _TAG, write, create_user, CreatedUser, body=NewUser,
+            body_example=NewUser("anna", "Anna Adams", Role.MANAGER, extension="201"),
             status=201, errors=("already_exists",),
         ),
         Endpoint(
             "PATCH", f"{_USERS}/{{id}}", "Change a person, or block them (`active` false)", _TAG,
-            write, change_user, UserView, body=UserChange, errors=("already_exists", "conflict"),
+            write, change_user, UserView, body=UserChange,
+            body_example=UserChange(active=False),
+            errors=("already_exists", "conflict"),
         ),
         Endpoint(
             "POST", f"{_USERS}/{{id}}/reset-password",
@@ -114,11 +117,14 @@ def _group_endpoints(service: GroupService) -> list[Endpoint]:
         Endpoint("GET", f"{_GROUPS}/{{id}}", "One group", _TAG, read, get_group, GroupView),
         Endpoint(
             "POST", _GROUPS, "Make a group", _TAG, write, create_group, GroupView, body=NewGroup,
+            body_example=NewGroup("Support"),
             status=201, errors=("already_exists",),
         ),
         Endpoint(
             "PATCH", f"{_GROUPS}/{{id}}", "Change a group's name or description", _TAG, write,
-            change_group, GroupView, body=GroupChange, errors=("already_exists",),
+            change_group, GroupView, body=GroupChange,
+            body_example=GroupChange(description="Second floor"),
+            errors=("already_exists",),
         ),
         Endpoint(
             "DELETE", f"{_GROUPS}/{{id}}", "Delete a group that nobody belongs to", _TAG, write,
@@ -149,7 +155,9 @@ def _invitation_endpoints(service: InvitationService) -> list[Endpoint]:
         ),
         Endpoint(
             "POST", _INVITATIONS, "Invite somebody; the link works once and is shown this once",
-            _TAG, write, invite, IssuedInvitation, body=NewInvitation, status=201,
+            _TAG, write, invite, IssuedInvitation, body=NewInvitation,
+            body_example=NewInvitation(Role.MANAGER, "Anna Adams"),
+            status=201,
         ),
         Endpoint(
             "DELETE", f"{_INVITATIONS}/{{id}}", "Revoke an invitation", _TAG, write, revoke, Empty,
@@ -157,7 +165,9 @@ def _invitation_endpoints(service: InvitationService) -> list[Endpoint]:
         ),
         Endpoint(
             "POST", f"{_INVITATIONS}/accept", "Become a user: choose login and password", _TAG,
-            None, accept, AcceptedInvitation, body=AcceptInvitation, status=201,
+            None, accept, AcceptedInvitation, body=AcceptInvitation,
+            body_example=AcceptInvitation("the link's secret", "anna", "a long pass phrase"),
+            status=201,
             errors=("not_found", "already_exists", "database_unavailable"),
         ),
     ]  # fmt: skip

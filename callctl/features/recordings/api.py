@@ -133,7 +133,9 @@ def _settings_endpoints(library: RecordingLibrary) -> list[Endpoint]:
                  RecordingSettingsView),
         Endpoint(
             "PUT", path, "Change how they are kept: format, encryption, for how long", _TAG, manage,
-            put, RecordingSettingsView, body=RecordingSettings, errors=("conflict",),
+            put, RecordingSettingsView, body=RecordingSettings,
+            body_example=RecordingSettings("opus", encrypt=True, recording_days=90),
+            errors=("conflict",),
         ),
     ]  # fmt: skip
 
@@ -157,11 +159,15 @@ def _hold_endpoints(retention: RetentionService) -> list[Endpoint]:
     return [
         Endpoint(
             "POST", "/api/v1/calls/{id}/hold", "Keep a call and its recordings from being deleted",
-            _TAG, manage, hold_call, LegalHoldView, body=NewLegalHold, status=201, errors=found,
+            _TAG, manage, hold_call, LegalHoldView, body=NewLegalHold,
+            body_example=NewLegalHold("Case 12/2026"),
+            status=201, errors=found,
         ),
         Endpoint(
             "POST", f"{_PATH}/{{id}}/hold", "Keep a recording and its call from being deleted",
-            _TAG, manage, hold_recording, LegalHoldView, body=NewLegalHold, status=201,
+            _TAG, manage, hold_recording, LegalHoldView, body=NewLegalHold,
+            body_example=NewLegalHold("Case 12/2026"),
+            status=201,
             errors=(*found, "conflict"),
         ),
         Endpoint(

@@ -73,11 +73,15 @@ def endpoints(service: ReportService) -> list[Endpoint]:
         ),
         Endpoint(
             "POST", f"{_CALLBACK}/settle", "Settle a callback by hand; the id is its number's",
-            _TAG, write, settle, NoteView, body=SettleCallback, errors=found,
+            _TAG, write, settle, NoteView, body=SettleCallback,
+            body_example=SettleCallback("Wrote a mail"),
+            errors=found,
         ),
         Endpoint(
             "PUT", f"{_CALLBACK}/owner", "Make an extension responsible for a callback", _TAG,
-            write, assign, CallbackRow, body=AssignCallback, errors=found,
+            write, assign, CallbackRow, body=AssignCallback,
+            body_example=AssignCallback("201"),
+            errors=found,
         ),
     ]  # fmt: skip
 

@@ -11,6 +11,7 @@ from callctl.core.permissions import Scope
 from callctl.core.routing.expectations import plan_words
 from callctl.core.routing.plan import RoutePlan
 from callctl.core.routing.reasons import render_reason
+from callctl.features.routing.examples import EXAMPLE, EXAMPLES
 from callctl.features.routing.objects import KINDS, Change, Kind, objects_of
 from callctl.features.routing.rights import require_package
 from callctl.features.routing.service import ApplyResult, RoutingService
@@ -161,6 +162,7 @@ def _document_endpoints(service: RoutingService) -> list[Endpoint]:
             explain,
             PlanView,
             body=ExplainBody,
+            body_example=ExplainBody("+36201234567", "+3617000001"),
             errors=("not_found",),
         ),
         Endpoint(
@@ -184,6 +186,7 @@ def _document_endpoints(service: RoutingService) -> list[Endpoint]:
             ApplyResult,
             query=ApplyQuery,
             body=Document,
+            body_example=EXAMPLE,
             errors=(*_CHANGE_ERRORS, "revision_conflict", "not_found"),
             max_body_bytes=_MAX_BODY,
         ),
@@ -196,6 +199,7 @@ def _document_endpoints(service: RoutingService) -> list[Endpoint]:
             diff,
             DiffView,
             body=Document,
+            body_example=EXAMPLE,
             errors=(*_APPLY_ERRORS, "not_found"),
             max_body_bytes=_MAX_BODY,
         ),
@@ -245,11 +249,11 @@ def _object_endpoints(service: RoutingService, kind: Kind) -> list[Endpoint]:
         ),
         Endpoint(
             "POST", path, f"Add: {word}", _TAG, write, create_object, result,
-            body=struct, status=201, errors=errors,
+            body=struct, body_example=EXAMPLES[kind.struct], status=201, errors=errors,
         ),
         Endpoint(
             "PUT", item, f"Replace: {word}", _TAG, write, replace_object, result,
-            body=struct, errors=errors,
+            body=struct, body_example=EXAMPLES[kind.struct], errors=errors,
         ),
         Endpoint(
             "DELETE", item, f"Remove: {word}", _TAG, write, delete_object, result, errors=errors

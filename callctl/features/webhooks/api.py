@@ -66,7 +66,7 @@ def endpoints(service: WebhookService) -> list[Endpoint]:
         Endpoint("GET", one, "One webhook", _TAG, scope, get, WebhookView, errors=found),
         Endpoint(
             "PATCH", one, "Change a webhook, or go on after a pause", _TAG, scope, change,
-            WebhookView, body=WebhookChange, errors=found,
+            WebhookView, body=WebhookChange, body_example=WebhookChange(active=True), errors=found,
         ),
         Endpoint(
             "DELETE", one, "Delete a webhook and its deliveries", _TAG, scope, delete, Empty,

@@ -14,6 +14,7 @@ from callctl.db.notices import NewNotice, raise_notice
 from callctl.db.outbox import EventPosition, ReadEvent, read_end, read_events
 from callctl.db.pool import Database
 from callctl.features.webhooks.model import DeliveryFilters, DeliveryView, NewWebhook, WebhookView
+from callctl.features.webhooks.targets import shown_url
 from callctl.http.endpoint import Page
 
 READER = "webhooks"
@@ -206,7 +207,7 @@ class WebhookStore:
             id_: int = await connection.fetchval(
                 INSERT, account_id, new.url, kinds, new.active, secret, author.name
             )
-            after = {"url": new.url, "kinds": kinds, "active": new.active}
+            after = {"url": shown_url(new.url), "kinds": kinds, "active": new.active}
             await _record(connection, account_id, author, "created", id_, None, after)
             return id_
 
@@ -298,7 +299,7 @@ class WebhookStore:
                 row["account_id"],
                 "webhook_paused",
                 f"webhook:{due.webhook_id}:{paused_at:%Y%m%dT%H%M%S}",
-                f"The webhook to {row['url']} was paused: {reason}",
+                f"The webhook to {shown_url(row['url'])} was paused: {reason}",
             )
             await raise_notice(connection, notice)
             return True
@@ -352,11 +353,11 @@ class WebhookStore:
 
 
 async def _lock(connection: Any, account_id: int, webhook: int) -> dict[str, Any]:
-    """What people write of it. Raises CallctlError("not_found")."""
+    """What the audit log keeps of it. Raises CallctlError("not_found")."""
     row = await connection.fetchrow(LOCK, account_id, webhook)
     if row is None:
         raise CallctlError("not_found", f"there is no webhook {webhook}")
-    return dict(row)
+    return {**row, "url": shown_url(row["url"])}
 
 
 async def _record(

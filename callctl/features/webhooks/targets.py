@@ -7,8 +7,9 @@ those addresses, so that a name cannot change its mind between the look and the 
 import ipaddress
 import socket
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from aiohttp import ThreadedResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -62,6 +63,18 @@ class Targets:
         """aiohttp resolves no numeric address: it is looked at here. Raises ForbiddenTarget."""
         if _is_numeric(host) and not self.allows(host):
             raise ForbiddenTarget(f"{host} is no address that webhooks may go to")
+
+
+def shown_url(url: str) -> str:
+    """What logs, notices and mails say of an address: neither user nor query, where tokens are.
+
+    The first digits of a hash stand for what was left out, so that one can see that it changed.
+    """
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    hidden = (parts.username, parts.password, parts.query, parts.fragment)
+    mark = sha256(repr(hidden).encode()).hexdigest()[:8] if any(hidden) else ""
+    return urlunsplit((parts.scheme, host, parts.path, mark and f"hidden-{mark}", ""))
 
 
 class PinnedResolver(AbstractResolver):
