@@ -12,37 +12,44 @@ match one caller the most specific decides.
 import re
 from collections.abc import Iterator
 
-from callctl.asterisk.conf_text import last_first, word
+from callctl.asterisk.conf_text import word
 from callctl.asterisk.fallback_cheapest import (
     cheapest_blocks,
     context_of,
     keeps_number,
     orders_of,
 )
+from callctl.asterisk.fallback_inside import inside_blocks, inside_name
 from callctl.asterisk.fallback_limits import ABROAD, is_limited, render_limits, render_world
 from callctl.asterisk.fallback_numbers import dialling_plan, render_normaliser
 from callctl.asterisk.fallback_plans import (
     WHY_MARK,
-    Branch,
     CallerClass,
     FallbackPlanner,
-    Leaf,
     OutsidePlans,
     Tree,
     class_of,
     sample_caller,
 )
 from callctl.asterisk.fallback_schedule import context_name, render_schedule
+from callctl.asterisk.fallback_text import (
+    caller_test,
+    context_block,
+    ere,
+    exists,
+    leaf_lines,
+    matches,
+    set_plan,
+    to_e164,
+    tree_lines,
+)
 from callctl.core.routing.limits import DEFAULTS, Limits, settle
 from callctl.core.routing.model import (
-    Account,
     AccountIndex,
-    AccountRouting,
     DialPattern,
     Did,
     Extension,
     OutboundRoute,
-    RecordPolicy,
     RoutingTable,
     Trunk,
 )
@@ -92,7 +99,7 @@ def _account_blocks(
         yield _trunk_block(index, trunk)
     if index.routing.trunks:
         yield from _inbound_blocks(table, index, planners)
-    yield from _inside_blocks(planner)
+    yield from inside_blocks(planner)
     yield _choice_block(index)
     yield from cheapest_blocks(index)
     for kind, number in classes.items():
@@ -111,9 +118,9 @@ def _classes(index: AccountIndex) -> list[CallerClass]:
 
 def _extension_block(index: AccountIndex, extension: Extension, kind: int) -> str:
     account = index.account
-    return _context(
+    return context_block(
         f"callctl-endpoint-{word(extension.endpoint, 'endpoint')}",
-        f"exten => s,1,{_e164(account, 'CALLCTL_DIALLED')}",
+        f"exten => s,1,{to_e164(account, 'CALLCTL_DIALLED')}",
         " same => n,Set(CALLCTL_E164=${GOSUB_RETVAL})",
         f" same => n,Set(CALLCTL_FB_KEY={word(extension.number, 'extension')})",
         f" same => n,Goto(callctl-fb-{account.id}-by-{kind},s,1)",
@@ -124,18 +131,18 @@ def _trunk_block(index: AccountIndex, trunk: Trunk) -> str:
     account = index.account
     dids = f"callctl-fb-{account.id}-dids"
     lines = [
-        f"exten => s,1,{_e164(account, 'CALLCTL_DIALLED')}",
+        f"exten => s,1,{to_e164(account, 'CALLCTL_DIALLED')}",
         " same => n,Set(CALLCTL_E164=${GOSUB_RETVAL})",
         " same => n,Gosub(callctl-fb-caller,s,1)",
-        f" same => n,{_e164(account, 'CALLCTL_FB_CALLER')}",
+        f" same => n,{to_e164(account, 'CALLCTL_FB_CALLER')}",
         " same => n,Set(CALLCTL_FB_CALLER_E164=${GOSUB_RETVAL})",
     ]
     for number in ("${CALLCTL_E164}", "${CALLCTL_DIALLED}", "+${CALLCTL_DIALLED}"):
-        lines.append(f" same => n,GotoIf({_exists(dids, number)}?{dids},{number},1)")
+        lines.append(f" same => n,GotoIf({exists(dids, number)}?{dids},{number},1)")
     lines.append(" same => n,Return()")
     if trunk.max_channels is not None:
         lines.append(f"exten => limit,1,Return({trunk.max_channels})")
-    return _context(f"callctl-endpoint-{word(trunk.endpoint, 'endpoint')}", *lines)
+    return context_block(f"callctl-endpoint-{word(trunk.endpoint, 'endpoint')}", *lines)
 
 
 # Calls that came in
@@ -156,7 +163,7 @@ def _inbound_blocks(
             yield _block_rules(block, rules)
         for did in owner.routing.dids:
             lines += _did_lines(planner, trunk, account, did, block if rules else None)
-    yield _context(f"callctl-fb-{account}-dids", *lines)
+    yield context_block(f"callctl-fb-{account}-dids", *lines)
 
 
 def _served(table: RoutingTable, account: int) -> list[AccountIndex]:
@@ -179,9 +186,9 @@ def _block_rules(context: str, rules: list[tuple[str, str, str]]) -> str:
     ends = []
     for number, (pattern, did, plan) in enumerate(rules, 1):
         lines.append(f" same => n,GotoIf({caller_test(pattern)}?r{number},1)")
-        ends.append(f"exten => r{number},1,{_set_plan(plan.replace(did, '${ARG1}'))}")
+        ends.append(f"exten => r{number},1,{set_plan(plan.replace(did, '${ARG1}'))}")
         ends.append(" same => n,Return()")
-    return _context(context, *lines, " same => n,Return()", *ends)
+    return context_block(context, *lines, " same => n,Return()", *ends)
 
 
 def _did_lines(
@@ -216,50 +223,6 @@ def _did_lines(
 # Calls of extensions
 
 
-def _inside_blocks(planner: FallbackPlanner) -> Iterator[str]:
-    """What an extension reaches inside: one context for all, and for each recording policy of the
-    caller one with what differs by it, or by the caller itself (``dialled~caller``)."""
-    account = planner.account.id
-    records = {e.number: e.record for e in planner.routing.extensions}
-    lines: dict[RecordPolicy | None, list[str]] = {None: []}
-    lines |= {record: [] for record in records.values()}
-    for dialled, e164 in _inside_targets(planner.routing):
-        name = word(dialled, "number")
-        usual = {r: planner.inside(dialled, e164, r) for r in dict.fromkeys(records.values())}
-        if len(set(usual.values())) == 1:
-            lines[None] += tree_lines(account, name, next(iter(usual.values())))
-        else:
-            for record, tree in usual.items():
-                lines[record] += tree_lines(account, name, tree)
-        # Whom the plan speaks of may itself be the caller, and is not rung then.
-        spoken_of = frozenset().union(*map(_subjects, usual.values()))
-        for caller in sorted(spoken_of & records.keys()):
-            tree = planner.inside_by(caller, dialled, e164)
-            if tree != usual[records[caller]]:
-                lines[records[caller]] += tree_lines(account, f"{name}~{caller}", tree)
-    for kind, found in lines.items():
-        yield _context(_inside_name(account, kind), *found)
-
-
-def _inside_targets(routing: AccountRouting) -> list[tuple[str, str | None]]:
-    """(as dialled, in E.164) of all that extensions may reach inside; first come, first served."""
-    targets: dict[str, str | None] = {e.number: None for e in routing.extensions}
-    for group in routing.hunt_groups:
-        if group.number:
-            targets.setdefault(group.number, None)
-    return [*targets.items(), *((did.number, did.number) for did in routing.dids)]
-
-
-def _inside_name(account: int, record: RecordPolicy | None) -> str:
-    return f"callctl-fb-{account}-inside-{record.value if record else 'all'}"
-
-
-def _subjects(tree: Tree) -> frozenset[str]:
-    if isinstance(tree, Leaf):
-        return tree.subjects | set(re.findall(r"[0-9*#]+", tree.plan))
-    return _subjects(tree.when_open) | _subjects(tree.when_closed)
-
-
 def _choice_block(index: AccountIndex) -> str:
     """The outbound pattern that takes a number: its place, and how much is known of the number."""
     entries = [(parse_pattern(dial.match), place) for place, (_, dial) in enumerate(_dials(index))]
@@ -268,14 +231,16 @@ def _choice_block(index: AccountIndex) -> str:
     for pattern, place in sorted(entries, key=lambda entry: (entry[0].rank, entry[1])):
         test = ere(pattern.text)
         lines += [
-            f" same => n,GotoIf({_matches(test, 'CALLCTL_DIALLED')}?d{place},1)",
-            f" same => n,GotoIf({_matches(test, 'CALLCTL_E164')}?e{place},1)",
+            f" same => n,GotoIf({matches(test, 'CALLCTL_DIALLED')}?d{place},1)",
+            f" same => n,GotoIf({matches(test, 'CALLCTL_E164')}?e{place},1)",
         ]
         ways += [
             f"exten => d{place},1,Return(${{IF($[${{LEN(${{CALLCTL_E164}})}} > 0]?b:d)}}{place})",
             f"exten => e{place},1,Return(e{place})",
         ]
-    return _context(f"callctl-fb-{index.account.id}-ways", *lines, " same => n,Return()", *ways)
+    return context_block(
+        f"callctl-fb-{index.account.id}-ways", *lines, " same => n,Return()", *ways
+    )
 
 
 def _dials(index: AccountIndex) -> list[tuple[OutboundRoute, DialPattern]]:
@@ -312,27 +277,27 @@ def _class_block(
     """What extensions of one class may dial: emergency, inside, outside, in this order."""
     account = index.account.id
     here = f"callctl-fb-{account}-by-{number}"
-    own, common = _inside_name(account, kind.record), _inside_name(account, None)
-    lines = [f"exten => s,1,GotoIf({_exists(here, 'x${CALLCTL_DIALLED}')}?x${{CALLCTL_DIALLED}},1)"]
+    own, common = inside_name(account, kind.record), inside_name(account, None)
+    lines = [f"exten => s,1,GotoIf({exists(here, 'x${CALLCTL_DIALLED}')}?x${{CALLCTL_DIALLED}},1)"]
     if kind.enabled:
         for dialled in ("${CALLCTL_DIALLED}", "${CALLCTL_E164}"):
             by_caller = f"{dialled}~${{CALLCTL_FB_KEY}}"
             for place, exten in ((own, by_caller), (own, dialled), (common, dialled)):
-                lines.append(f" same => n,GotoIf({_exists(place, exten)}?{place},{exten},1)")
+                lines.append(f" same => n,GotoIf({exists(place, exten)}?{place},{exten},1)")
         lines += [
             f" same => n,Gosub(callctl-fb-{account}-ways,s,1)",
-            f" same => n,GotoIf({_exists(here, 'w${GOSUB_RETVAL}')}?w${{GOSUB_RETVAL}},1)",
+            f" same => n,GotoIf({exists(here, 'w${GOSUB_RETVAL}')}?w${{GOSUB_RETVAL}},1)",
             " same => n,Return()",
         ]
     else:
-        lines += [" same => n," + _set_plan(planner.refused(kind)), " same => n,Return()"]
+        lines += [" same => n," + set_plan(planner.refused(kind)), " same => n,Return()"]
     for dialled in _emergency_spellings(index):
-        lines += _leaf_lines(f"x{dialled}", planner.emergency(dialled, kind))
+        lines += leaf_lines(f"x{dialled}", planner.emergency(dialled, kind))
     if kind.enabled:
         for way, (route, dial) in enumerate(_dials(index)):
             for form in "dbe":
                 lines += _way_lines(planner, index, kind, number, f"{form}{way}", route, dial)
-    return _context(here, *lines)
+    return context_block(here, *lines)
 
 
 def _way_lines(
@@ -358,7 +323,7 @@ def _way_lines(
             source = "CALLCTL_E164" if form == "e" else "CALLCTL_DIALLED"
             lines += _limited_lines(name, _limit_name(account, number), source, dial, plans)
         else:
-            lines += _leaf_lines(name, plans.home)
+            lines += leaf_lines(name, plans.home)
     if orders:
         cheapest = context_of(account, index.routing.outbound.index(route))
         lines += [
@@ -378,11 +343,11 @@ def _limited_lines(
         f"exten => {name},1,Gosub({limit},s,1({dial.prepend}{bare},{bare}))",
         " same => n,GotoIf($[${LEN(${GOSUB_RETVAL})} = 0]?home)",
         f' same => n,GotoIf($["${{GOSUB_RETVAL}}" = "{ABROAD}"]?abroad)',
-        f" same => n,{_set_plan(refused)}",
+        f" same => n,{set_plan(refused)}",
         " same => n,Return()",
-        f" same => n(abroad),{_set_plan(plans.abroad)}",
+        f" same => n(abroad),{set_plan(plans.abroad)}",
         " same => n,Return()",
-        f" same => n(home),{_set_plan(plans.home)}",
+        f" same => n(home),{set_plan(plans.home)}",
         " same => n,Return()",
     ]
 
@@ -401,74 +366,3 @@ def _emergency_spellings(index: AccountIndex) -> list[str]:
             if re.fullmatch(r"[0-9*#+]+", candidate) and select_emergency(index, candidate):
                 found[candidate] = None
     return list(found)
-
-
-# Pieces of dialplan
-
-
-def _e164(account: Account, variable: str) -> str:
-    """Leaves the variable's number in E.164, or nothing, in GOSUB_RETVAL."""
-    return f"Gosub(callctl-e164-{account.country},s,1(${{{variable}}}))"
-
-
-def _context(name: str, *lines: str) -> str:
-    return "\n".join([f"[{name}]", *last_first(lines), ""])
-
-
-def tree_lines(account: int, name: str, tree: Tree) -> list[str]:
-    """Extension `name` that asks the schedules of `tree` and sets the plan."""
-    if isinstance(tree, Leaf):
-        return _leaf_lines(name, tree.plan)
-    assert isinstance(tree, Branch)
-    return [
-        f"exten => {name},1,Gosub({context_name(account, tree.schedule)},s,1)",
-        f' same => n,GotoIf($["${{GOSUB_RETVAL}}" = "1"]?{name}o,1:{name}c,1)',
-        *tree_lines(account, f"{name}o", tree.when_open),
-        *tree_lines(account, f"{name}c", tree.when_closed),
-    ]
-
-
-def _leaf_lines(name: str, plan: str) -> list[str]:
-    return [f"exten => {name},1,{_set_plan(plan)}", " same => n,Return()"]
-
-
-def _set_plan(plan: str) -> str:
-    return f"Set(CALLCTL_PLAN={plan})"
-
-
-def _exists(context: str, exten: str) -> str:
-    return f"$[${{DIALPLAN_EXISTS({context},{exten},1)}}]"
-
-
-def _matches(test: str, variable: str) -> str:
-    return f'$[${{REGEX("{test}" ${{{variable}}})}}]'
-
-
-def caller_test(pattern: str) -> str:
-    """An expression: does the caller match, as it came or in E.164?"""
-    if pattern == "withheld":
-        return "$[${LEN(${CALLCTL_FB_CALLER})} = 0]"
-    test = ere(pattern)
-    parts = [
-        f'${{REGEX("{test}" ${{{name}}})}}'
-        for name in ("CALLCTL_FB_CALLER", "CALLCTL_FB_CALLER_E164")
-    ]
-    return f"$[{' | '.join(parts)}]"
-
-
-def ere(pattern: str) -> str:
-    """A number pattern as a POSIX extended regular expression of the whole number."""
-    regex = parse_pattern(pattern).regex.pattern
-    made: list[str] = []
-    in_set = False
-    at = 0
-    while at < len(regex):
-        char = regex[at]
-        if char == "\\":
-            at += 1
-            made.append(regex[at] if in_set else f"[{regex[at]}]")
-        else:
-            in_set = char == "[" or (in_set and char != "]")
-            made.append(char)
-        at += 1
-    return f"^{''.join(made)}$"

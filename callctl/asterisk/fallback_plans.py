@@ -69,11 +69,19 @@ class Branch:
 Tree = Leaf | Branch
 
 
+CallerRecord = tuple[RecordPolicy, str | None]
+"""What a caller's own extension says of recording: which calls, and what is heard before."""
+
+
+def record_of(extension: Extension) -> CallerRecord:
+    return extension.record, extension.record_announce
+
+
 @dataclass(frozen=True, slots=True)
 class CallerClass:
     """What the outbound plans of extensions depend on besides the number: equal for most."""
 
-    record: RecordPolicy
+    record: CallerRecord
     may_dial: tuple[str, ...]
     caller_id_number: str | None
     enabled: bool
@@ -83,7 +91,7 @@ class CallerClass:
 
 def class_of(extension: Extension, account: Account) -> CallerClass:
     return CallerClass(
-        extension.record,
+        record_of(extension),
         extension.may_dial,
         extension.caller_id_number,
         extension.enabled,
@@ -133,10 +141,12 @@ class FallbackPlanner:
                 index.routing,
                 extensions=(
                     *index.routing.extensions,
-                    Extension(number=CALLER, endpoint=CALLER, record=record),
+                    Extension(
+                        number=CALLER, endpoint=CALLER, record=record[0], record_announce=record[1]
+                    ),
                 ),
             )
-            for record in RecordPolicy
+            for record in dict.fromkeys(map(record_of, index.routing.extensions))
         }
         self._shared_callers = _shared_callers(index.routing)
         rights = self.account.package
@@ -216,7 +226,7 @@ class FallbackPlanner:
 
     # Calls of extensions
 
-    def inside(self, dialled: str, e164: str | None, record: RecordPolicy) -> Tree:
+    def inside(self, dialled: str, e164: str | None, record: CallerRecord) -> Tree:
         """An extension, a hunt group or an own DID, dialled by somebody it does not concern."""
         request = _from_extension(self.account.id, CALLER, dialled, e164)
         return self._tree(request, self._inside[record])
@@ -286,7 +296,8 @@ class FallbackPlanner:
         caller = Extension(
             number=CALLER,
             endpoint=CALLER,
-            record=kind.record,
+            record=kind.record[0],
+            record_announce=kind.record[1],
             may_dial=kind.may_dial,
             caller_id_number=kind.caller_id_number,
             enabled=kind.enabled,

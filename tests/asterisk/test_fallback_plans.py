@@ -135,6 +135,7 @@ def company() -> AccountRouting:
                 may_dial=(),
                 record=RecordPolicy.INTERNAL,
                 record_share=1,
+                record_announce="recorded/107",
             ),
             Extension(
                 "108", endpoint="108", forward_no_answer=chain("announce:sorry", "hangup:busy")
@@ -180,6 +181,7 @@ def company() -> AccountRouting:
                 ),
                 record=RecordPolicy.EXTERNAL,
                 record_share=30,
+                record_announce="recorded/did",
             ),
             Did(
                 "+3617000003",

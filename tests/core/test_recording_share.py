@@ -6,7 +6,7 @@ from callctl.core.recordings import file_name, is_in_share, stem_of
 from callctl.core.routing.check import check_routing
 from callctl.core.routing.expectations import plan_words
 from callctl.core.routing.model import AccountRouting, RecordPolicy
-from callctl.core.routing.plan import RoutePlan
+from callctl.core.routing.plan import RoutePlan, RouteRequest
 from tests.core.routing_world import company, edit, inbound, outbound, plan
 
 CALLS = [f"pbx-1700000000.{n}" for n in range(4000)]
@@ -77,6 +77,24 @@ def test_announcement_goes_with_what_is_recorded_and_with_nothing_else() -> None
     assert "record announced recorded" in plan_words(plan(inbound("+3617000002"), routing))[0]
 
 
+def test_announcement_is_of_the_rule_that_decides_else_of_the_account() -> None:
+    routing = company(record=RecordPolicy.ALWAYS, record_announce="account")
+    routing = edit(routing, "extensions", "101", record=RecordPolicy.ALWAYS, record_announce="desk")
+    routing = edit(routing, "extensions", "102", record_announce="inherits")
+    routing = edit(routing, "extensions", "103", record=RecordPolicy.ALWAYS)
+
+    def heard(request: RouteRequest) -> str | None:
+        (step, *_) = plan(request, routing).steps
+        return step.record_announce
+
+    assert heard(outbound("101", "06301234567")) == "desk"
+    assert heard(outbound("102", "101")) == "desk"
+    assert heard(outbound("102", "103")) == "account"
+    assert heard(outbound("103", "06301234567")) == "account"
+    # A sound without a policy beside it is of no rule.
+    assert heard(outbound("103", "102")) == "account"
+
+
 def test_emergency_call_is_not_held_up_by_an_announcement() -> None:
     routing = company(record=RecordPolicy.ALWAYS, record_announce="recorded")
     (step, *_) = plan(outbound("101", "112"), routing).steps
@@ -97,3 +115,5 @@ def test_share_that_is_none_is_refused_with_its_place(share: int) -> None:
 def test_sound_that_is_a_path_or_an_option_is_refused() -> None:
     for sound in ("../etc/passwd", "a)U(evil", "a b", ""):
         assert errors(company(record_announce=sound)) == ["account.record_announce"]
+        routing = edit(company(), "extensions", "101", record_announce=sound)
+        assert errors(routing) == ["extensions[0].record_announce"]

@@ -5,15 +5,15 @@ extension failed (its forwards) becomes steps with a condition on that extension
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from callctl.core.money.least_cost import find_order
 from callctl.core.outcomes import AttemptResult
-from callctl.core.recordings import is_in_share
 from callctl.core.routing.causes import parse_cause
-from callctl.core.routing.eligible import caller_matches, is_caller, skip_reason
+from callctl.core.routing.eligible import caller_matches, is_caller, is_open, skip_reason
 from callctl.core.routing.gate import Gate
+from callctl.core.routing.hunting import members_to_ring
 from callctl.core.routing.model import (
     AccountIndex,
     Chain,
@@ -23,14 +23,18 @@ from callctl.core.routing.model import (
     Extension,
     HuntGroup,
     HuntMemory,
-    Member,
-    OutboundRoute,
     RecordPolicy,
     RingStrategy,
     Trunk,
     TrunkOrder,
 )
-from callctl.core.routing.outbound import WITHHELD, Outgoing, number_for_trunk, select_route
+from callctl.core.routing.outbound import (
+    WITHHELD,
+    Outgoing,
+    number_for_trunk,
+    select_route,
+    usable_trunks,
+)
 from callctl.core.routing.package import missing_seat
 from callctl.core.routing.plan import (
     LAST_CAUSE,
@@ -45,8 +49,15 @@ from callctl.core.routing.plan import (
     TrunkStep,
     When,
 )
-from callctl.core.routing.schedule import opening_at
-from callctl.core.routing.strategies import order_members
+from callctl.core.routing.recorded import (
+    NOT_RECORDED,
+    RecordRule,
+    RecordVerdict,
+    decide_recording,
+    rule_of,
+    rule_of_extension,
+)
+from callctl.core.routing.way import Way, forwarded
 
 MAX_STEPS = 40
 """Steps of a plan before its last hangup."""
@@ -68,25 +79,6 @@ _FORWARDS: tuple[tuple[str, tuple[AttemptResult, ...]], ...] = (
     ("no_answer", (AttemptResult.NOANSWER,)),
     ("unavailable", (AttemptResult.UNAVAILABLE,)),
 )
-
-
-RecordRule = tuple[str, RecordPolicy, int]
-"""Whose rule it is (``did:+36…``), which calls it has recorded, and how many in a hundred."""
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How the planner got to a destination: what its steps inherit from there.
-
-    `path` holds the destinations that are being followed, `records` the recording policies from
-    the nearest to the farthest, `forwarder` the extension on whose account a number is dialled.
-    """
-
-    when: When | None = None
-    path: frozenset[tuple[str, str]] = frozenset()
-    records: tuple[RecordRule, ...] = ()
-    forwarder: Extension | None = None
-    did: str | None = None
 
 
 class PlanBuilder:
@@ -196,7 +188,7 @@ class PlanBuilder:
         way = Way(
             when=way.when,
             path=way.path | {key},
-            records=((f"did:{did.number}", did.record, did.record_share), *way.records),
+            records=(rule_of(f"did:{did.number}", did), *way.records),
             forwarder=way.forwarder,
             did=did.number,
         )
@@ -221,7 +213,7 @@ class PlanBuilder:
             and not is_caller(extension, self.request, self.direction)
         ):
             self.note("forward_always", number, _words(extension.forward_always))
-            self.follow(extension.forward_always, _forwarded(extension, way))
+            self.follow(extension.forward_always, forwarded(extension, way))
             return
         skipped = skip_reason(self.index, extension, self.request, self.direction, self.now)
         if skipped is not None:
@@ -234,7 +226,7 @@ class PlanBuilder:
             if chain:
                 name = "busy" if skipped.code == "skipped_dnd" else "unavailable"
                 self.note(f"forward_{name}", number, _words(chain))
-                self.follow(chain, _forwarded(extension, way))
+                self.follow(chain, forwarded(extension, way))
             return
         if self._ring((extension,), extension.ring_seconds, way):
             self._conditional_forwards(extension, way)
@@ -250,13 +242,16 @@ class PlanBuilder:
                 blocks[chain] = blocks.get(chain, ()) + results
         for chain, results in blocks.items():
             when = When(step_number, results)
-            self.follow(chain, replace(_forwarded(extension, way), when=when))
+            self.follow(chain, replace(forwarded(extension, way), when=when))
 
     # Hunt groups
 
     def hunt_group(self, group: HuntGroup, way: Way) -> None:
         """Its members by its strategy; members' own forwards do not apply. Then its `then`."""
-        members = self._members_to_ring(group)
+        members, skipped = members_to_ring(
+            group, self.index, self.request, self.direction, self.now, self.memory
+        )
+        self.trace.extend(skipped)
         self.note(
             "hunt_group", group.name, f"{group.strategy}: {_list(e.number for e, _ in members)}"
         )
@@ -265,7 +260,7 @@ class PlanBuilder:
         way = replace(
             way,
             path=way.path | {(DestinationKind.HUNT_GROUP, group.name)},
-            records=((f"hunt_group:{group.name}", group.record, group.record_share), *way.records),
+            records=(rule_of(f"hunt_group:{group.name}", group), *way.records),
         )
         if group.strategy is RingStrategy.ALL:
             if members:
@@ -286,84 +281,40 @@ class PlanBuilder:
                 return
             left -= seconds
 
-    def _members_to_ring(self, group: HuntGroup) -> list[tuple[Extension, int]]:
-        ordered = order_members(group, self.index.account.id, self.request.uniqueid, self.memory)
-        members: list[tuple[Extension, int]] = []
-        for member in ordered:
-            extension = self.index.extensions.get(member.extension)
-            skipped = self._skip_member(group, member, extension)
-            if skipped is not None:
-                self.trace.append(skipped)
-            elif extension is not None:
-                members.append((extension, member.ring_seconds or group.ring_seconds))
-        return members
-
-    def _skip_member(
-        self, group: HuntGroup, member: Member, extension: Extension | None
-    ) -> Reason | None:
-        if extension is None:
-            return Reason("missing", f"extension:{member.extension}")
-        if member.paused:
-            return Reason("skipped_paused", extension.number, group.name)
-        skipped = skip_reason(self.index, extension, self.request, self.direction, self.now)
-        if skipped is None and extension.forward_always:
-            return Reason("skipped_forwarded", extension.number)
-        return skipped
-
     def _is_open(self, name: str) -> bool:
-        schedule = self.index.schedules.get(name)
-        if schedule is None:
-            self.note("missing", f"schedule:{name}")
-            return True
-        if self.now is None:
-            self.note("no_clock", name)
-            return True
-        opening = opening_at(schedule, self.now, self.index.account.timezone)
-        when = f"{opening.local:%a %Y-%m-%d %H:%M}"
-        detail = f"{when}, {opening.holiday}" if opening.holiday else when
-        self.note("open" if opening.is_open else "closed", name, detail)
-        return opening.is_open
+        open_, reason = is_open(self.index, name, self.now)
+        self.trace.append(reason)
+        return open_
 
     # Ringing and dialling
 
     def _ring(self, extensions: tuple[Extension, ...], seconds: int, way: Way) -> bool:
         targets = tuple(RingTarget(e.number, e.endpoint) for e in extensions)
         chars = 60 + sum(len(t.extension) + len(t.endpoint) + 2 for t in targets)
-        record = self._records(extensions, way)
-        announce = self.record_announce(record)
-        step = RingStep(targets, seconds, record, way.when, announce)
-        chars += len(announce or "")
+        record = self._ring_recorded(extensions, way)
+        step = RingStep(targets, seconds, record.wanted, way.when, record.announce)
+        chars += len(record.announce or "")
         return self.add(step, chars)
 
-    def _records(self, extensions: tuple[Extension, ...], way: Way) -> bool:
+    def _ring_recorded(self, extensions: tuple[Extension, ...], way: Way) -> RecordVerdict:
         """All who ring must agree: one `NEVER` of an extension keeps a common ring unrecorded."""
+        verdict = NOT_RECORDED
         for extension in extensions:
-            if not self.recorded((rule_of_extension(extension), *way.records)):
+            own = self.recorded((rule_of_extension(extension), *way.records))
+            if not own.wanted:
                 if len(extensions) > 1 and extension.record is RecordPolicy.NEVER:
                     self.note("not_recorded", extension.number)
-                return False
-        return True
+                return NOT_RECORDED
+            verdict = own if verdict.announce is None else verdict
+        return verdict
 
-    def recorded(self, rules: tuple[RecordRule, ...]) -> bool:
+    def recorded(self, rules: tuple[RecordRule, ...]) -> RecordVerdict:
         """By the first rule that does not inherit; the account's is the last."""
-        routing = self.index.routing
-        for source, policy, share in (*rules, ("account", routing.record, routing.record_share)):
-            if policy is RecordPolicy.INHERIT:
-                continue
-            if not policy.covers(self.direction.value):
-                return False
-            wanted = is_in_share(self.request.uniqueid, share)
-            reason = Reason("recorded", source)
-            if not wanted:
-                reason = Reason("not_in_share", source, str(share))
-            if reason not in self.trace:
-                self.trace.append(reason)
-            return wanted
-        return False
-
-    def record_announce(self, record: bool) -> str | None:
-        """What the parties hear before they are recorded."""
-        return self.index.routing.record_announce if record else None
+        every = (*rules, rule_of("account", self.index.routing))
+        verdict = decide_recording(every, self.direction, self.request.uniqueid)
+        if verdict.reason is not None and verdict.reason not in self.trace:
+            self.trace.append(verdict.reason)
+        return verdict
 
     def _number(self, number: str, way: Way) -> None:
         """An outside number that the configuration names: the one way from trunk to trunk."""
@@ -406,9 +357,9 @@ class PlanBuilder:
         """
         route = found.route
         self.note("outbound", route.name, found.pattern)
-        own = (f"outbound:{route.name}", route.record, route.record_share)
-        record = self.recorded((*way.records, own))
-        usable = self._usable_trunks(route, transit_from)
+        record = self.recorded((*way.records, rule_of(f"outbound:{route.name}", route)))
+        usable, unusable = usable_trunks(self.index, route, transit_from)
+        self.trace.extend(unusable)
         if not usable:
             self.note("no_trunk", route.name)
             return
@@ -427,8 +378,8 @@ class PlanBuilder:
                     seconds=route.ring_seconds,
                     caller_id_number=shown or trunk.caller_id_number or default,
                     withhold=withhold,
-                    record=record,
-                    record_announce=self.record_announce(record),
+                    record=record.wanted,
+                    record_announce=record.announce,
                     when=way.when,
                 )
             )
@@ -461,40 +412,10 @@ class PlanBuilder:
         if seconds is not None:
             self.max_seconds = min(seconds, self.max_seconds or seconds)
 
-    def _usable_trunks(self, route: OutboundRoute, transit_from: str | None) -> list[Trunk]:
-        usable = []
-        for name in route.trunks:
-            trunk = self.index.trunks.get(name)
-            if trunk is None:
-                self.note("missing", f"trunk:{name}")
-            elif not trunk.enabled:
-                self.note("trunk_disabled", name)
-            elif transit_from is not None and name == transit_from:
-                self.note("trunk_origin", name)
-            elif transit_from is not None and not trunk.allow_transit:
-                self.note("trunk_no_transit", name)
-            else:
-                usable.append(trunk)
-        return usable
-
     def dial_trunk(self, step: TrunkStep) -> None:
         chars = 80 + len(step.trunk) + len(step.endpoint) + len(step.number)
         chars += len(step.caller_id_number or "") + len(step.record_announce or "")
         self.add(step, chars)
-
-
-def rule_of_extension(extension: Extension) -> RecordRule:
-    return f"extension:{extension.number}", extension.record, extension.record_share
-
-
-def _forwarded(extension: Extension, way: Way) -> Way:
-    """The way on from an extension that forwards: on its account, by its rules first."""
-    return replace(
-        way,
-        path=way.path | {(DestinationKind.EXTENSION, extension.number)},
-        forwarder=extension,
-        records=(rule_of_extension(extension), *way.records),
-    )
 
 
 def _words(chain: Chain) -> str:

@@ -87,10 +87,13 @@ def _seconds(path: str, value: int | None, most: int = MAX_RING_SECONDS) -> Iter
         yield Problem(path, f"{value} is out of range: 1 to {most} seconds")
 
 
-def _share(path: str, share: int) -> Iterator[Problem]:
+def _recording(path: str, share: int, announce: str | None) -> Iterator[Problem]:
     if not 1 <= share <= 100:
         message = f"{share} is out of range: 1 to 100 in a hundred; `record: never` is none"
         yield Problem(f"{path}.record_share", message)
+    if announce is not None:
+        meaning = "the name of a sound file, without its ending"
+        yield from _shape(f"{path}.record_announce", announce, _SOUND, meaning)
 
 
 def _shape(path: str, value: str, shape: re.Pattern[str], meaning: str) -> Iterator[Problem]:
@@ -121,14 +124,11 @@ def _check_account(routing: AccountRouting) -> Iterator[Problem]:
     if not re.fullmatch("[A-Z]{2}", routing.account.country):
         yield Problem("account.country", f"{routing.account.country!r} is no country such as HU")
     yield from _seconds("account.max_call_seconds", routing.max_call_seconds, 7 * 86400)
-    if routing.record_announce is not None:
-        meaning = "the name of a sound file, without its ending"
-        yield from _shape("account.record_announce", routing.record_announce, _SOUND, meaning)
     yield from _caller_id("account.caller_id_number", routing.caller_id_number)
-    yield from _share("account", routing.record_share)
+    yield from _recording("account", routing.record_share, routing.record_announce)
     for kind in ("extensions", "dids", "hunt_groups", "outbound"):
         for place, item in enumerate(getattr(routing, kind)):
-            yield from _share(f"{kind}[{place}]", item.record_share)
+            yield from _recording(f"{kind}[{place}]", item.record_share, item.record_announce)
     count = sum(len(getattr(routing, kind)) for kind in ("extensions", "trunks", "dids"))
     if count > MAX_OBJECTS:
         yield Problem("account", f"{count} objects; at most {MAX_OBJECTS} fit one account")

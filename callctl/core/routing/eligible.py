@@ -49,3 +49,16 @@ def caller_matches(request: RouteRequest, pattern: str) -> bool:
     return (e164 is not None and parsed.matches(e164)) or (
         number is not None and parsed.matches(number)
     )
+
+
+def is_open(index: AccountIndex, name: str, now: datetime | None) -> tuple[bool, Reason]:
+    """Whether a schedule is, and what tells of it. Open, too, if it is missing or without clock."""
+    schedule = index.schedules.get(name)
+    if schedule is None:
+        return True, Reason("missing", f"schedule:{name}")
+    if now is None:
+        return True, Reason("no_clock", name)
+    opening = opening_at(schedule, now, index.account.timezone)
+    when = f"{opening.local:%a %Y-%m-%d %H:%M}"
+    detail = f"{when}, {opening.holiday}" if opening.holiday else when
+    return opening.is_open, Reason("open" if opening.is_open else "closed", name, detail)

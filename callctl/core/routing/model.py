@@ -81,7 +81,8 @@ class RecordPolicy(StrEnum):
     """Which of a party's calls are recorded; `INHERIT` leaves it to the next rule.
 
     `EXTERNAL`: all with somebody outside. Beside each policy stands a `record_share`: of the calls
-    that it covers so many in a hundred are recorded (`core/recordings.py`).
+    that it covers so many in a hundred are recorded (`core/recordings.py`); and `record_announce`:
+    the sound that both parties hear before, None = the account's, if it has one.
     """
 
     INHERIT = "inherit"
@@ -128,6 +129,7 @@ class Extension:
     caller_id_name: str = ""
     record: RecordPolicy = RecordPolicy.INHERIT
     record_share: int = 100
+    record_announce: str | None = None
     may_dial: tuple[str, ...] = ("national",)
     pickup_group: str = "all"
     max_contacts: int = 3
@@ -190,6 +192,7 @@ class Did:
     callers: tuple[CallerRoute, ...] = ()
     record: RecordPolicy = RecordPolicy.INHERIT
     record_share: int = 100
+    record_announce: str | None = None
 
 
 class RingStrategy(StrEnum):
@@ -223,6 +226,7 @@ class HuntGroup:
     then: Chain = ()
     record: RecordPolicy = RecordPolicy.INHERIT
     record_share: int = 100
+    record_announce: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +308,7 @@ class OutboundRoute:
     record: RecordPolicy = RecordPolicy.INHERIT
     record_share: int = 100
     order: TrunkOrder = TrunkOrder.LISTED
+    record_announce: str | None = None
 
 
 TrunkOrders = Mapping[str, Mapping[str, tuple[str, ...]]]

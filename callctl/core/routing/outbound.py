@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from callctl.core.routing.model import AccountIndex, EmergencyNumber, OutboundRoute
+from callctl.core.routing.model import AccountIndex, EmergencyNumber, OutboundRoute, Trunk
 from callctl.core.routing.patterns import apply_pattern, parse_pattern
+from callctl.core.routing.plan import Reason
 
 WITHHELD = "withheld"
 """A caller without a number, in block rules; as an extension's caller ID: show none."""
@@ -79,3 +80,25 @@ def number_for_trunk(number_format: str, number: str, e164: str | None) -> str:
         return number
     wanted = e164 or number
     return wanted.removeprefix("+") if number_format == "digits" else wanted
+
+
+def usable_trunks(
+    index: AccountIndex, route: OutboundRoute, transit_from: str | None
+) -> tuple[list[Trunk], list[Reason]]:
+    """Those of the route, in order, and why the others are none. `transit_from`: the trunk that the
+    call came in by."""
+    usable: list[Trunk] = []
+    unusable: list[Reason] = []
+    for name in route.trunks:
+        trunk = index.trunks.get(name)
+        if trunk is None:
+            unusable.append(Reason("missing", f"trunk:{name}"))
+        elif not trunk.enabled:
+            unusable.append(Reason("trunk_disabled", name))
+        elif transit_from is not None and name == transit_from:
+            unusable.append(Reason("trunk_origin", name))
+        elif transit_from is not None and not trunk.allow_transit:
+            unusable.append(Reason("trunk_no_transit", name))
+        else:
+            usable.append(trunk)
+    return usable, unusable

@@ -8,7 +8,7 @@ trunk stays an inbound call.
 from datetime import datetime
 from hashlib import blake2b
 
-from callctl.core.routing.builder import PlanBuilder, Way, rule_of_extension
+from callctl.core.routing.builder import PlanBuilder
 from callctl.core.routing.eligible import caller_matches
 from callctl.core.routing.gate import Gate, limits_of
 from callctl.core.routing.model import (
@@ -34,6 +34,8 @@ from callctl.core.routing.plan import (
     Source,
     TrunkStep,
 )
+from callctl.core.routing.recorded import rule_of_extension
+from callctl.core.routing.way import Way
 
 CAUSE_UNALLOCATED = 1
 CAUSE_REJECTED = 21
@@ -250,7 +252,7 @@ def _dial_emergency(
         builder.note("emergency_any_trunk", emergency.number)
         usable = [t for t in index.routing.trunks if t.enabled] or list(index.routing.trunks)
     # Never announced: nobody is to wait for help longer than needed.
-    record = builder.recorded((rule_of_extension(caller),) if caller else ())
+    record = builder.recorded((rule_of_extension(caller),) if caller else ()).wanted
     own = caller.caller_id_number if caller and caller.caller_id_number != WITHHELD else None
     default = index.routing.caller_id_number
     for trunk in usable:

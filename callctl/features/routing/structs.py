@@ -129,6 +129,7 @@ class ExtensionDoc(Doc, frozen=True):
     caller_id_name: str = ""
     record: RecordPolicy = RecordPolicy.INHERIT
     record_share: int = 100
+    record_announce: str | None = None
     may_dial: list[str] = field(default_factory=lambda: ["national"])
     pickup_group: str = "all"
     max_contacts: int = 3
@@ -172,6 +173,7 @@ class DidDoc(Doc, frozen=True):
     callers: list[CallerRouteDoc] = []
     record: RecordPolicy = RecordPolicy.INHERIT
     record_share: int = 100
+    record_announce: str | None = None
 
 
 class MemberDoc(Doc, frozen=True):
@@ -192,6 +194,7 @@ class HuntGroupDoc(Doc, frozen=True):
     then: Chain = []
     record: RecordPolicy = RecordPolicy.INHERIT
     record_share: int = 100
+    record_announce: str | None = None
 
 
 class HolidayDoc(Doc, frozen=True):
@@ -239,6 +242,7 @@ class OutboundRouteDoc(Doc, frozen=True):
     record: RecordPolicy = RecordPolicy.INHERIT
     record_share: int = 100
     order: TrunkOrder = TrunkOrder.LISTED
+    record_announce: str | None = None
 
 
 class EmergencyDoc(Doc, frozen=True):
