@@ -26,7 +26,7 @@ from callctl.features.access.store import AccessStore
 from callctl.features.limits.service import LimitService
 from callctl.features.rates.memory import TariffMemory, trunk_orders
 from callctl.features.routing.api import plan_view
-from callctl.features.routing.document import dump_yaml
+from callctl.features.routing.dump import dump_yaml
 from callctl.features.routing.service import RoutingService
 from callctl.features.routing.store import RoutingStore
 from callctl.features.routing.words import format_diff, format_plan

@@ -3,10 +3,11 @@
 import json
 from typing import Any
 
-from callctl.core.calls.build import build_call, last_together
+from callctl.core.calls.build import build_call
 from callctl.core.calls.channels import fold_channels
 from callctl.core.calls.events import CelEvent
 from callctl.core.calls.inventory import Inventory
+from callctl.core.calls.parties import last_together
 from callctl.core.calls.record import CallRecord, Completeness, Disposition
 from callctl.core.outcomes import AttemptResult
 from callctl.core.routing.plan import Direction

@@ -20,10 +20,10 @@ from callctl.features.routing.document import (
     DocumentError,
     build_routing,
     canonical,
-    dump_yaml,
     parse_document,
-    parse_period,
 )
+from callctl.features.routing.dump import dump_yaml
+from callctl.features.routing.hours import parse_period
 from callctl.features.routing.source import MAX_BYTES, SourceError, read_yaml
 
 ACCOUNT = Account(1, "main", "Main")

@@ -12,7 +12,7 @@ from callctl.core.errors import CallctlError
 from callctl.core.routing.expectations import plan_words
 from callctl.core.routing.reasons import render_reason
 from callctl.features.routing import store as store_module
-from callctl.features.routing.document import dump_yaml
+from callctl.features.routing.dump import dump_yaml
 from callctl.features.routing.objects import KIND_OF_FIELD
 from callctl.features.routing.service import RoutingService
 from callctl.features.routing.store import RoutingStore

@@ -35,6 +35,10 @@ _CANCEL_CAUSES = frozenset({16, 127})
 was answered by something else."""
 
 
+Attempts = list[tuple[Attempt, Channel | None]]
+"""Each with the channel that it speaks of (None: none was made)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     endpoint: str | None
@@ -150,9 +154,9 @@ def build_attempts(
     orphans: Iterable[Channel],
     channels: Mapping[str, Channel],
     inventory: Inventory,
-) -> list[tuple[Attempt, Channel | None]]:
-    """Attempts in order of time, each with the channel that it speaks of (None: none was made)."""
-    found: list[tuple[Attempt, Channel | None]] = []
+) -> Attempts:
+    """In order of time."""
+    found: Attempts = []
     for window in windows:
         found.extend(_attempts_of(window, inventory))
     for channel in orphans:

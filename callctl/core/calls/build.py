@@ -5,17 +5,21 @@ way of a record.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from operator import attrgetter
 
-from callctl.core.calls.assembly import CLOCK_STEP_US
-from callctl.core.calls.attempts import Window, assign_called, build_attempts, find_windows
+from callctl.core.calls.attempts import (
+    Attempts,
+    Window,
+    assign_called,
+    build_attempts,
+    find_windows,
+)
 from callctl.core.calls.channels import Channel, callctl_rows, fold_channels
 from callctl.core.calls.completeness import find_completeness
 from callctl.core.calls.events import CelEvent, unique_key
 from callctl.core.calls.inventory import TRUNK_CONTEXTS, Inventory
+from callctl.core.calls.ordering import order_rows
+from callctl.core.calls.parties import find_parties
 from callctl.core.calls.record import (
-    Attempt,
     CallRecord,
     CallRecording,
     Disposition,
@@ -25,11 +29,6 @@ from callctl.core.calls.text import clean_name, clean_number
 from callctl.core.outcomes import AttemptResult
 from callctl.core.routing.encoding import decode_why
 from callctl.core.routing.plan import Direction
-
-LATE_US = 2_000_000
-"""Rows that stand further than this from their place in time were late."""
-
-Attempts = list[tuple[Attempt, Channel | None]]
 
 
 def build_call(
@@ -90,86 +89,6 @@ def build_call(
 def _account_id(text: str) -> int | None:
     """An id that a database can have, else None."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else None
-
-
-def order_rows(events: Sequence[CelEvent]) -> tuple[list[CelEvent], bool]:
-    """Rows once each in the file's order, and whether they had to be mended.
-
-    File order is the order of Asterisk's one queue, so it counts; time is the wall clock's and may
-    jump. Only when a channel's own rows stand in an impossible order is the file out of order, and
-    then time is the better witness. Where the clock was put back, its later times are put forward.
-    """
-    rows = _without_doubles(sorted(events, key=_position))
-    doubled = len(rows) < len(events)
-    shuffled = _out_of_order(rows)
-    if shuffled:
-        steady = _with_steady_clock(rows)
-        if steady is not None:
-            return steady, True
-        rows.sort(key=lambda e: (e.time_us, _SAME_TIME_RANK.get(e.type, 1), e.position))
-    return rows, doubled or shuffled
-
-
-_position = attrgetter("position")
-
-
-def _without_doubles(events: list[CelEvent]) -> list[CelEvent]:
-    """The first of each row; rows differ when anything that is kept of them does."""
-    if len({(e.time_us, e.uniqueid, e.type) for e in events}) == len(events):
-        return events
-    unique: dict[tuple[object, ...], CelEvent] = {}
-    for event in events:
-        same = (event.type, event.time_us, event.uniqueid, event.linkedid, event.extra)
-        unique.setdefault((*same, event.app_data, event.peer), event)
-    return list(unique.values())
-
-
-_SAME_TIME_RANK = {"CHAN_START": 0, "HANGUP": 2, "CHAN_END": 3, "LINKEDID_END": 4}
-
-
-def _with_steady_clock(rows: Sequence[CelEvent]) -> list[CelEvent] | None:
-    """`rows` as if the clock had not been put back in the middle; None if that is not what it was.
-
-    Channels then still begin in the order of Asterisk's own counter, and nothing else is wrong.
-    """
-    counters = [unique_key(e.uniqueid)[1] for e in rows if e.type == "CHAN_START"]
-    if counters != sorted(counters):
-        return None
-    steady: list[CelEvent] = []
-    latest = lost = 0
-    for event in rows:
-        if event.time_us + lost < latest - CLOCK_STEP_US:
-            lost = latest - event.time_us
-        steady.append(event._replace(time_us=event.time_us + lost))
-        latest = max(latest, steady[-1].time_us)
-    return steady if lost and not _out_of_order(steady) else None
-
-
-_OF_ONE_THREAD = frozenset({"CALLCTL_ROUTE", "CALLCTL_TRY", "CALLCTL_ATTEMPT", "APP_START"})
-
-
-def _out_of_order(rows: Sequence[CelEvent]) -> bool:
-    ended: set[str] = set()
-    seen: set[str] = set()
-    own: dict[str, int] = {}
-    latest = 0
-    for event in rows:
-        if event.type == "CHAN_START" and event.uniqueid in seen:
-            return True
-        if event.uniqueid in ended and event.type != "LINKEDID_END":
-            return True
-        if event.time_us < latest - LATE_US:
-            return True
-        if event.type in _OF_ONE_THREAD:
-            # One thread writes these of a channel, one after the other.
-            if event.time_us < own.get(event.uniqueid, 0):
-                return True
-            own[event.uniqueid] = event.time_us
-        latest = max(latest, event.time_us)
-        seen.add(event.uniqueid)
-        if event.type == "CHAN_END":
-            ended.add(event.uniqueid)
-    return False
 
 
 def find_caller(channels: dict[str, Channel]) -> Channel | None:
@@ -328,77 +247,6 @@ def find_disposition(
         return Disposition.FAILED
     # Nobody was to be tried: refused by a rule, unless an announcement took the call first.
     return Disposition.REJECTED if caller.answered_us is None else Disposition.NO_ANSWER
-
-
-@dataclass(frozen=True, slots=True)
-class Parties:
-    answered_by: str | None
-    destination: str | None
-
-
-def find_parties(
-    caller: Channel,
-    others: Sequence[Channel],
-    attempts: Attempts,
-    inventory: Inventory,
-    answered: bool,
-) -> Parties:
-    """Who answered first, and who had the call at its end (after transfers, pickup, parking)."""
-    if not answered:
-        return Parties(None, _label(attempts[-1][0]) if attempts else None)
-    talkers = sorted((c for c in others if not c.inner and c.talks), key=_first_talk)
-    if not talkers:
-        return Parties(None, None)
-    numbers = {id(c): a.number for a, c in attempts if c is not None}
-    bridges = {s.bridge for s in caller.talks}
-    first = next((c for c in talkers if bridges & {s.bridge for s in c.talks}), talkers[0])
-    together = last_together([caller, *others])
-    final = next((c for c in reversed(talkers) if c in together), max(talkers, key=_last_talk))
-    return Parties(
-        inventory.extension(first.endpoint),
-        numbers.get(id(final)) or inventory.extension(final.endpoint) or _dialled_by(final),
-    )
-
-
-def _label(attempt: Attempt) -> str | None:
-    return attempt.number or attempt.extension
-
-
-def _dialled_by(channel: Channel) -> str | None:
-    return clean_number(channel.first.cid_num)
-
-
-def _first_talk(channel: Channel) -> int:
-    return min(s.entered_us for s in channel.talks)
-
-
-def last_together(channels: Iterable[Channel]) -> list[Channel]:
-    """The channels of the call's last conversation: of the last moment that two were in a bridge.
-
-    Who leaves while two others stay (a transfer) is not of them, however soon the end comes.
-    """
-    moves: list[tuple[int, bool, str, Channel]] = []
-    for channel in channels:
-        for stay in channel.talks:
-            moves.append((stay.entered_us, True, stay.bridge, channel))
-            left_us = stay.exited_us if stay.exited_us is not None else channel.last_us
-            moves.append((left_us, False, stay.bridge, channel))
-    present: dict[str, list[Channel]] = {}
-    last: list[Channel] = []
-    for _, enters, bridge, channel in sorted(moves, key=lambda m: m[:2]):
-        inside = present.setdefault(bridge, [])
-        if enters:
-            inside.append(channel)
-        elif channel in inside:
-            inside.remove(channel)
-        if len(inside) > 1:
-            last = list(inside)
-    return last
-
-
-def _last_talk(channel: Channel) -> int:
-    ends = [s.exited_us if s.exited_us is not None else channel.last_us for s in channel.talks]
-    return max(ends)
 
 
 def find_trunk(caller: Channel, attempts: Attempts, inventory: Inventory) -> str | None:

@@ -4,14 +4,12 @@
 that cannot be read; `canonical` is the one way a document is stored, exported and compared.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, time
 from typing import Any, TypeVar
 
 import msgspec
-import yaml
 
 from callctl.core.routing.causes import cause_word, parse_cause
 from callctl.core.routing.expectations import Expectation
@@ -43,15 +41,18 @@ from callctl.core.routing.model import (
 )
 from callctl.core.routing.model import Chain as ModelChain
 from callctl.features.routing import structs
+from callctl.features.routing.hours import (
+    days_text,
+    parse_day,
+    parse_period,
+    parse_range,
+    range_text,
+)
 from callctl.features.routing.source import ShapeError, Source, SourceError, convert, read_yaml
 from callctl.numbers import normalise
 
 T = TypeVar("T")
 D = TypeVar("D", bound=structs.Doc)
-
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_RANGE = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
-_DAYS = re.compile(r"[a-z]{3}(-[a-z]{3})?(,[a-z]{3}(-[a-z]{3})?)*|daily")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,38 +96,6 @@ def parse_document(text: bytes | str, file: str = "") -> tuple[structs.Document,
     except ShapeError as error:
         raise DocumentError([Place(*fault) for fault in error.faults], file) from None
     return document, source
-
-
-def dump_yaml(document: structs.Document) -> str:
-    """`document` as YAML that `parse_document` reads back as the same."""
-    builtins = msgspec.to_builtins(document, str_keys=True)
-    text: str = yaml.dump(builtins, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
-    return text
-
-
-class _Dumper(yaml.SafeDumper):
-    """Short lists of words on one line; words that need no quotes here have none."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def _represent_list(dumper: _Dumper, data: list[Any]) -> yaml.Node:
-    flow = all(isinstance(item, str) for item in data) and sum(map(len, data)) < 80
-    return dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=flow)
-
-
-_YAML_BREAKS = frozenset("\r\x85\u2028\u2029\ufeff")
-"""Line breaks to YAML besides newline: only double quotes keep them as they are."""
-
-
-def _represent_text(dumper: _Dumper, data: str) -> yaml.Node:
-    style = '"' if _YAML_BREAKS.intersection(data) else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", data, style=style)
-
-
-_Dumper.add_representer(list, _represent_list)
-_Dumper.add_representer(str, _represent_text)
 
 
 class _Reader:
@@ -305,11 +274,11 @@ def _schedule(reader: _Reader, path: str, doc: structs.ScheduleDoc) -> Schedule:
 
 
 def _holiday(reader: _Reader, path: str, doc: structs.HolidayDoc) -> Holiday:
-    day = reader.read(f"{path}.day", _day, doc.day, date.min)
+    day = reader.read(f"{path}.day", parse_day, doc.day, date.min)
     opens: time | None = None
     closes: time | None = None
     if doc.open is not None:
-        opens, closes = reader.read(f"{path}.open", _range, doc.open, (time(), time()))
+        opens, closes = reader.read(f"{path}.open", parse_range, doc.open, (time(), time()))
     return Holiday(day, doc.name, doc.yearly, opens, closes)
 
 
@@ -334,46 +303,6 @@ def _emergency(reader: _Reader, path: str, doc: structs.EmergencyDoc) -> Emergen
     caller_id = reader.caller_id(doc.caller_id_number)
     number: EmergencyNumber = _same(doc, EmergencyNumber, caller_id_number=caller_id)
     return number
-
-
-# Times
-
-
-def parse_period(text: str) -> WeeklyPeriod:
-    """``mon-fri 08:00-17:00``; ``daily 00:00-24:00``. Raises ValueError."""
-    days_text, _, times = text.strip().lower().partition(" ")
-    if not _DAYS.fullmatch(days_text):
-        raise ValueError(f"{text!r}: write days and times, as mon-fri 08:00-17:00")
-    days: set[int] = set()
-    for part in ["mon-sun"] if days_text == "daily" else days_text.split(","):
-        first, _, last = part.partition("-")
-        for day in (first, last or first):
-            if day not in DAYS:
-                raise ValueError(f"{text!r}: {day!r} is no day; days are {', '.join(DAYS)}")
-        start, end = DAYS.index(first), DAYS.index(last or first)
-        days.update((start + i) % 7 for i in range((end - start) % 7 + 1))
-    opens, closes = _range(times)
-    return WeeklyPeriod(tuple(sorted(days)), opens, closes)
-
-
-def _range(text: str) -> tuple[time, time]:
-    match = _RANGE.fullmatch(text.strip())
-    if match is None:
-        raise ValueError(f"{text!r} is no range of times: write 08:00-17:00")
-    numbers = [int(v) for v in match.groups()]
-    if numbers[2:] == [24, 0]:
-        numbers[2] = 0
-    try:
-        return time(numbers[0], numbers[1]), time(numbers[2], numbers[3])
-    except ValueError:
-        raise ValueError(f"{text!r}: times go from 00:00 to 24:00") from None
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no day: write 2026-12-24") from None
 
 
 # Back to documents
@@ -452,31 +381,11 @@ def _plain(value: Any) -> Any:
         case CallerRoute():
             return _doc_of(value, structs.CallerRouteDoc)
         case WeeklyPeriod():
-            return f"{_days_text(value.days)} {_range_text(value.opens, value.closes)}"
+            return f"{days_text(value.days)} {range_text(value.opens, value.closes)}"
         case Holiday():
             open_ = None
             if value.opens is not None and value.closes is not None:
-                open_ = _range_text(value.opens, value.closes)
+                open_ = range_text(value.opens, value.closes)
             return structs.HolidayDoc(value.day.isoformat(), value.name, value.yearly, open_)
         case _:
             return value
-
-
-def _range_text(opens: time, closes: time) -> str:
-    end = "24:00" if closes == time() else f"{closes:%H:%M}"
-    return f"{opens:%H:%M}-{end}"
-
-
-def _days_text(days: tuple[int, ...]) -> str:
-    runs: list[list[int]] = []
-    for day in days:
-        if runs and runs[-1][-1] == day - 1:
-            runs[-1].append(day)
-        else:
-            runs.append([day])
-    parts = []
-    for run in runs:
-        joined = len(run) > 2
-        names = [DAYS[run[0]], DAYS[run[-1]]] if joined else [DAYS[d] for d in run]
-        parts.append(("-" if joined else ",").join(names))
-    return ",".join(parts)
