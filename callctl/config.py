@@ -137,6 +137,9 @@ class Settings:
     recordings_key: str = _setting(
         "", "The same key itself, in base64, in place of the file.", secret=True
     )
+    recording_access_days: int = _setting(
+        0, "How long it is kept who listened to which recording. 0: for ever.", minimum=0
+    )
     asterisk_generated_dir: Path = field(
         default=Path("/etc/asterisk/callctl.d"),
         metadata=_says("Where callctl writes endpoints, trunks and the fallback dialplan."),

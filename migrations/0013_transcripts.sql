@@ -9,3 +9,21 @@ set before = case when before ? 'url' then jsonb_set(before, '{url}', to_jsonb(
 where action like 'webhook.%' and (before ->> 'url' ~ '[?#]' or after ->> 'url' ~ '[?#]');
 update notices set text = regexp_replace(text, '[?#]\S*', '?hidden')
 where kind = 'webhook_paused' and text ~ '[?#]';
+
+-- What was said in a recording, by whatever heard it. Never of an encrypted one: words would be
+-- read here.
+create table transcripts (
+    recording   bigint primary key references recordings on delete cascade,
+    account_id  bigint not null references accounts,
+    engine      text not null,
+    made_at     timestamptz not null default now(),
+    spoken      jsonb not null,
+    text        text not null,
+    words       tsvector not null generated always as (to_tsvector('simple', text)) stored
+);
+comment on column transcripts.spoken is 'Stretches of talk: side, begin, end (seconds), words.';
+create index transcripts_words on transcripts using gin (words);
+create index transcripts_of_account on transcripts (account_id);
+
+-- Accesses are deleted by their age (`recording_access_days`), the oldest first.
+create index recording_accesses_by_time on recording_accesses using brin (at);

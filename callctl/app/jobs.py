@@ -116,6 +116,7 @@ async def _keep_retention(services: Services) -> None:
         with contextlib.suppress(CallctlError):
             done = await services.retention.delete_due() + await delete_due_calls(services.db)
             done += await forget_old_keys(services.db)
+            done += await services.retention.delete_due_accesses()
         if not done:
             await asyncio.sleep(RETENTION_SECONDS)
 

@@ -144,7 +144,9 @@ class Services:
             workers=settings.recordings_workers,
         )
         self.library = RecordingLibrary(db, settings.recordings_dir, keys)
-        self.retention = RetentionService(db, settings.recordings_dir)
+        self.retention = RetentionService(
+            db, settings.recordings_dir, settings.recording_access_days
+        )
 
         # Calls that go on
         self.live_recordings = LiveRecordings(self.ami, db, self._owner_of)

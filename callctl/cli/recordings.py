@@ -25,6 +25,7 @@ from callctl.features.recordings.keys import (
     rewrap_keys,
 )
 from callctl.features.recordings.library import RecordingLibrary
+from callctl.features.recordings.transcripts import Spoken, save_transcript
 from callctl.http.endpoint import Actor
 
 
@@ -47,12 +48,13 @@ def add_commands(commands: Any) -> None:
     rotate.set_defaults(run=run_rotate)
     words = verbs.add_parser(
         "transcribe",
-        help="print what was said in a recording, by an offline model for English",
+        help="write down what was said in a recording, by an offline model for English",
         description="Needs the extra `transcribe` (pip install 'callctl[transcribe]'). Weak on a "
         "telephone: fit to look for a recording by, not to read one. The access is logged.",
     )
     words.add_argument("recording", type=int, metavar="ID")
     words.add_argument("--account", default="main", metavar="CODE", help="default: main")
+    words.add_argument("--print-only", action="store_true", help="keep nothing of it")
     add_json_flag(words)
     words.set_defaults(run=run_transcribe)
 
@@ -99,8 +101,11 @@ def run_transcribe(arguments: argparse.Namespace) -> int:
         transcriber = PocketSphinx()
     except ModuleNotFoundError:
         raise Failure("no transcriber is installed: pip install 'callctl[transcribe]'") from None
-    audio = asyncio.run(_read(settings_of_installation(), arguments))
+    settings = settings_of_installation()
+    account_id, audio = asyncio.run(_read(settings, arguments))
     said = transcribe(read_sides(audio), transcriber)
+    if not arguments.print_only:
+        asyncio.run(_keep(settings, account_id, arguments.recording, transcriber.name, said))
     if arguments.json:
         print_json(said)
     for spoken in said if not arguments.json else ():
@@ -109,8 +114,15 @@ def run_transcribe(arguments: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-async def _read(settings: Settings, arguments: argparse.Namespace) -> bytes:
-    """The audio, its access logged. Raises CallctlError, Failure, SealBroken."""
+async def _keep(
+    settings: Settings, account_id: int, recording: int, engine: str, said: list[Spoken]
+) -> None:
+    async with open_database(settings) as db:
+        await save_transcript(db, account_id, recording, engine, said, COMMAND_LINE)
+
+
+async def _read(settings: Settings, arguments: argparse.Namespace) -> tuple[int, bytes]:
+    """The account and the audio, its access logged. Raises CallctlError, Failure, SealBroken."""
     async with open_database(settings) as db:
         account_id = await AccessStore(db).get_account_id(arguments.account)
         if account_id is None:
@@ -123,9 +135,12 @@ async def _read(settings: Settings, arguments: argparse.Namespace) -> bytes:
         audio = await library.open_audio(actor.calls, arguments.recording)
         await library.note_access(actor, audio, "", 0, audio.size - 1, download=False)
     if audio.sealed is None:
-        return audio.path.read_bytes()
+        return account_id, audio.path.read_bytes()
+    if not arguments.print_only:
+        audio.sealed.close()
+        raise Failure("the recording is encrypted: its words are printed (--print-only), not kept")
     try:
-        return b"".join(audio.sealed.read(0, audio.size - 1))
+        return account_id, b"".join(audio.sealed.read(0, audio.size - 1))
     finally:
         audio.sealed.close()
 

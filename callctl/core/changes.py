@@ -64,6 +64,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "number_stock.loaded": "numbers were loaded into a stock",
         "recording.paused": "the recording of a call under way was paused",
         "recording.resumed": "it went on",
+        "recording.transcribed": "what was said in it was written down",
         "recording_key.rewrapped": "an account's key was put under another master key",
         "recording_settings.changed": "how recordings are kept, and for how long",
         "routing.changed": "the routing; the first 200 changes, the revision has the document",

@@ -102,6 +102,10 @@ insert into number_requests (account_id, seller_id, area, requested_by, answer_b
 values ($1, $2, $3, $3, now() + interval '1 day')
 """
 _MORE = (
+    """
+insert into transcripts (recording, account_id, engine, spoken, text)
+select id, account_id, $2, '[]', $2 from recordings where account_id = $1
+""",
     "insert into recording_keys (account_id, master, wrapped) values ($1, $2, '')",
     """
 insert into recording_settings (account_id, encrypt, changed_by) values ($1, false, $2)

@@ -37,8 +37,8 @@ WRITES_NONE = {
 READS_IN_BULK = {"GET /api/v1/clients.csv"}
 """They change nothing, and who carries all of it away is evidence."""
 
-BY_COMMAND_LINE = {"calls.imported", "recording_key.rewrapped"}
-"""Their lines are looked for in tests/imports and tests/recordings."""
+BY_COMMAND_LINE = {"calls.imported", "recording.transcribed", "recording_key.rewrapped"}
+"""Their lines are looked for in tests/imports, tests/cli and tests/recordings."""
 
 
 class Walk:

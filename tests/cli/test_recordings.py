@@ -89,6 +89,10 @@ async def test_words_are_printed_and_the_access_is_on_record(
     code, out, err = await installation.run("transcribe", str(id_), "--json")
     assert code == 0, err
     assert isinstance(json.loads(out), list)
+    detail = await archive.library.get_recording(archive.actor, id_)
+    assert detail.transcript is not None
+    assert detail.transcript.engine == "pocketsphinx en-us"
+    assert await db.fetchval("select action from audit") == "recording.transcribed"
     rows = await db.fetch("select actor, recording from recording_accesses")
     assert [(r["actor"], r["recording"]) for r in rows] == [("command line", id_)]
     code, _, err = await installation.run("transcribe", "999")

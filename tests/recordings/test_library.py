@@ -1,11 +1,18 @@
 """Recordings over HTTP: the list and its filters, the audio in parts, the log, favourites."""
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
+from callctl.core.author import COMMAND_LINE
+from callctl.core.errors import CallctlError
 from callctl.core.permissions import Scope
+from callctl.features.clients.model import NewClient, NumberInput
+from callctl.features.clients.service import ClientService
 from callctl.features.recordings.model import RecordingFilters
+from callctl.features.recordings.retention import RetentionService
+from callctl.features.recordings.transcripts import Spoken, Word, save_transcript
 from callctl.http.endpoint import Actor
 from tests.http.conftest import Api
 from tests.recordings.conftest import TALK, Archive, raw_of, tone
@@ -46,6 +53,92 @@ async def test_filters_find_what_they_say(api: World) -> None:
         "since=2020-01-01T00:00:00Z": [out, old],
     }.items():
         assert await ids(http, query) == found, query
+
+
+async def test_group_client_and_time_of_day_are_the_call_s(api: World) -> None:
+    http, archive = api
+    db, account = archive.db, archive.account_id
+    one = await archive.made("a-1.1", extension="101", number="+36201110001")
+    two = await archive.made("a-1.2", extension="102", number="+36201110002")
+    group = await db.fetchval(
+        "insert into groups (account_id, name) values ($1, 'g') returning id", account
+    )
+    await db.execute(
+        "insert into users (account_id, login, name, role, password_hash, extension, group_id)"
+        " values ($1, 'anna', 'Anna', 'manager', '-', '102', $2)", account, group,
+    )  # fmt: skip
+    actor = Actor(account, "x", frozenset())
+    client = await ClientService(db).create_client(
+        actor, NewClient("Ann", numbers=[NumberInput("+36201110001")])
+    )
+    await db.execute("update accounts set timezone = 'Asia/Tokyo' where id = $1", account)
+    for id_, at in ((one, "2026-03-01 14:30Z"), (two, "2026-03-01 23:30Z")):
+        await db.execute(
+            "update calls set started_at = $2::text::timestamptz"
+            " where id = (select call from recordings where id = $1)", id_, at,
+        )  # fmt: skip
+    # In Tokyo it is 23:30 and 8:30.
+    for query, found in {
+        f"group={group}": [two],
+        f"client={client.id}": [one],
+        "group=999": [],
+        "client=999": [],
+        "time_since=22:00:00": [one],
+        "time_until=22:00:00": [two],
+        "time_since=08:00:00&time_until=09:00:00": [two],
+        "time_since=23:00:00&time_until=08:00:00": [one],
+        "time_since=23:00:00&time_until=08:31:00": [two, one],
+        "time_since=08:30:00&time_until=08:30:00": [],
+    }.items():
+        assert await ids(http, query) == found, query
+
+
+async def test_words_find_their_recording_and_leave_with_it(api: World) -> None:
+    http, archive = api
+    db, account = archive.db, archive.account_id
+    one, two = await archive.made("a-1.1"), await archive.made("a-1.2")
+    said = [Spoken("called", 1.5, 3.0, [Word("Ordër", 1.6, 2.0), Word("LATE\n", 2.1, 2.5)])]
+    await save_transcript(db, account, one, "test", said, COMMAND_LINE)
+    assert await ids(http, "text=late ordër") == [one]
+    for query in ("late missing", "or", "' | !!", "a:b & *", "%", "\u2028"):
+        assert await ids(http, f"text={quote(query)}") == []
+    _, body, _ = await http.ask("GET", f"{PATH}/{one}/details")
+    assert body["transcript"]["engine"] == "test"
+    (spoken,) = body["transcript"]["spoken"]
+    assert spoken == {"side": "called", "begin": 1.5, "end": 3.0, "text": "Ordër LATE"}
+    with pytest.raises(CallctlError, match="conflict"):
+        await save_transcript(db, account + 1, two, "test", said, COMMAND_LINE)
+
+    await archive.settings(recording_days=1)
+    await db.execute("update recordings set started_at = now() - interval '2 days'")
+    assert await archive.retention.delete_due() == 2
+    assert await db.fetchval("select count(*) from transcripts") == 0
+
+
+async def test_words_of_an_encrypted_recording_are_not_kept(archive: Archive) -> None:
+    await archive.settings(encrypt=True)
+    id_ = await archive.made("a-1.1")
+    with pytest.raises(CallctlError, match="conflict"):
+        await save_transcript(archive.db, archive.account_id, id_, "test", [], COMMAND_LINE)
+    assert (await archive.library.get_recording(archive.actor, id_)).transcript is None
+
+
+async def test_the_log_of_accesses_goes_by_its_age_but_for_held_calls(archive: Archive) -> None:
+    held, free = await archive.made("a-1.1"), await archive.made("a-1.2")
+    await archive.retention.hold_recording(archive.scope, held, "court", COMMAND_LINE)
+    for id_ in (held, free):
+        for days in (1, 40):
+            await archive.db.execute(
+                "insert into recording_accesses (account_id, recording, call, file, kind, actor,"
+                " address, format, first_byte, last_byte, at) select account_id, id, call, file,"
+                " 'listened', 'x', '', 'wav', 0, 1, now() - make_interval(days => $2)"
+                " from recordings where id = $1", id_, days,
+            )  # fmt: skip
+    assert await archive.retention.delete_due_accesses() == 0
+    monthly = RetentionService(archive.db, archive.places.root, access_days=30)
+    assert await monthly.delete_due_accesses() == 1
+    rows = await archive.db.fetch("select recording from recording_accesses order by id")
+    assert [row[0] for row in rows] == [held, held, free]
 
 
 async def test_pages_have_every_recording_once(api: World) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from callctl.features.recordings.job import Job
 from callctl.features.recordings.make import make_recording
-from callctl.features.recordings.transcribe import PocketSphinx, Word, read_sides, transcribe
+from callctl.features.recordings.transcribe import PocketSphinx, read_sides, transcribe
+from callctl.features.recordings.transcripts import Word
 
 
 def say(text: str) -> Any:
@@ -52,6 +53,8 @@ def test_words_are_heard_on_the_side_and_at_the_time_that_they_were_said(tmp_pat
 
 class Counting:
     """A transcriber that says how many samples it was given."""
+
+    name = "counting"
 
     def words_of(self, samples: Any) -> list[Word]:
         return [Word(str(len(samples)), 0.0, len(samples) / 8000)]

@@ -35,6 +35,7 @@ from callctl.features.recordings.model import (
 from callctl.features.recordings.places import is_file_inside
 from callctl.features.recordings.retention import HOLDS_OF_RECORDING
 from callctl.features.recordings.sealed import SealBroken, SealedReader, open_sealed
+from callctl.features.recordings.transcripts import get_transcript
 from callctl.http.endpoint import Actor, Page
 from callctl.telemetry.log import get_logger
 
@@ -102,6 +103,11 @@ class RecordingLibrary:
             cursor.at if cursor else None,
             cursor.id if cursor else None,
             filters.limit + 1,
+            filters.client,
+            filters.group,
+            filters.time_since,
+            filters.time_until,
+            filters.text,
         )
         items = [RecordingSummary(**_with_figures(row)) for row in rows[: filters.limit]]
         more = len(rows) > filters.limit
@@ -119,6 +125,7 @@ class RecordingLibrary:
         holds = await self._db.fetch(HOLDS_OF_RECORDING, actor.account_id, row["call"], id_)
         return RecordingDetail(
             **fields,
+            transcript=await get_transcript(self._db, id_),
             pauses=[PauseView(**dict(p)) for p in pauses],
             holds=[LegalHoldView(**dict(h)) for h in holds],
         )

@@ -1,6 +1,6 @@
 """What the API says of recordings: lists, figures, the log of accesses, settings, holds."""
 
-from datetime import datetime
+from datetime import datetime, time
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -21,16 +21,22 @@ class RecordingFilters(Struct, frozen=True, forbid_unknown_fields=True):
     """Filters of the list of recordings. All that are given must hold; `[since, until)` is of the
     beginning of the recording.
 
-    `extension`, `number`, `direction` are of the call, as in the list of calls. `downloaded`: ever,
-    by anybody; `favourite`: of who asks. The figures (docs/recordings.md) find only recordings that
-    have them: `min_interruptions` of both sides together, `max_first_word` and `min_first_word` of
-    the called party, which null (it said nothing) passes as *late*.
+    `extension`, `number`, `direction`, `group`, `client`, `time_since` and `time_until` are of the
+    call, as in the list of calls. `text`: words that were all said, as far as a transcript has
+    them. `downloaded`: ever, by anybody; `favourite`: of who asks. The figures (docs/recordings.md)
+    find only recordings that have them: `min_interruptions` of both sides together,
+    `max_first_word` and `min_first_word` of the called party, which null (it said nothing) passes
+    as *late*.
     """
 
     since: Instant | None = None
     until: Instant | None = None
     direction: Literal["inbound", "outbound", "internal"] | None = None
+    time_since: time | None = None
+    time_until: time | None = None
     extension: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
+    group: IdCursor | None = None
+    client: IdCursor | None = None
     number: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
     min_seconds: Seconds | None = None
     max_seconds: Seconds | None = None
@@ -38,6 +44,7 @@ class RecordingFilters(Struct, frozen=True, forbid_unknown_fields=True):
     favourite: bool | None = None
     held: bool | None = None
     analysed: bool | None = None
+    text: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     min_silence_share: Share | None = None
     max_silence_share: Share | None = None
     min_interruptions: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
@@ -112,6 +119,23 @@ class LegalHoldView(Struct, frozen=True):
     released_at: datetime | None
 
 
+class SpokenView(Struct, frozen=True):
+    """What a side said in one stretch of talk, in seconds from the beginning."""
+
+    side: Literal["caller", "called"]
+    begin: float
+    end: float
+    text: str
+
+
+class TranscriptView(Struct, frozen=True):
+    """What was said, as `engine` heard it, in order of time."""
+
+    engine: str
+    made_at: datetime
+    spoken: list[SpokenView]
+
+
 class RecordingDetail(Struct, frozen=True):
     """One recording, in any state."""
 
@@ -131,6 +155,7 @@ class RecordingDetail(Struct, frozen=True):
     downloaded_by: str | None
     favourite: bool
     figures: FiguresView | None
+    transcript: TranscriptView | None
     pauses: list[PauseView]
     holds: list[LegalHoldView]
 

@@ -18,6 +18,7 @@ from callctl.db.pool import Database
 from callctl.features.recordings.model import LegalHoldFilters, LegalHoldView
 from callctl.features.recordings.places import inside
 from callctl.features.recordings.service import CALL_WITHOUT_RECORDING
+from callctl.features.recordings.transcripts import DELETE_TRANSCRIPT
 from callctl.http.endpoint import Page
 from callctl.telemetry.log import get_logger
 from callctl.telemetry.metrics import RECORDINGS, UNITS_FAILED
@@ -25,6 +26,7 @@ from callctl.telemetry.metrics import RECORDINGS, UNITS_FAILED
 log = get_logger("recordings")
 
 MOST_PER_ROUND = 200
+MOST_ACCESSES = 5000
 
 LOCK_HOLDS = "lock table legal_holds in share mode"
 """No hold comes in between looking for holds and deleting."""
@@ -56,6 +58,14 @@ set state = 'deleted', deleted_at = now(), path = null, wav_path = null, bytes =
 where id = $1 and state = 'deleting'
 """
 DELETE_FAVOURITES = "delete from recording_favourites where recording = $1"
+
+DELETE_ACCESSES = """
+delete from recording_accesses where id in (
+    select a.id from recording_accesses a
+    where a.at < now() - make_interval(days => $1)
+      and not exists (select 1 from legal_holds h where h.call = a.call and h.released_at is null)
+    limit $2)
+"""
 
 _HOLD_COLUMNS = """
 h.id, h.call, h.recording, h.reason, h.held_by, h.held_at, h.released_by, h.released_at
@@ -96,11 +106,15 @@ order by h.id desc limit $5
 
 
 class RetentionService:
-    """Deletes what is over its time below `root`, and holds what must stay."""
+    """Deletes what is over its time below `root`, and holds what must stay.
 
-    def __init__(self, db: Database, root: Path) -> None:
+    `access_days`: how long it is kept who listened to what; 0 = for ever.
+    """
+
+    def __init__(self, db: Database, root: Path, access_days: int = 0) -> None:
         self._db = db
         self._root = root
+        self._access_days = access_days
 
     async def delete_due(self, most: int = MOST_PER_ROUND) -> int:
         """One round: at most `most` recordings; returns how many are gone."""
@@ -118,12 +132,21 @@ class RetentionService:
                 log.error("recording_not_deleted", recording=row["id"], error=str(error))
         return done
 
+    async def delete_due_accesses(self, most: int = MOST_ACCESSES) -> int:
+        """One round of the log of accesses; returns how many are gone. What tells of a call that
+        is held stays."""
+        if not self._access_days:
+            return 0
+        done: str = await self._db.execute(DELETE_ACCESSES, self._access_days, most)
+        return int(done.rpartition(" ")[2])
+
     async def _delete(self, row: Any) -> None:
         for place in filter(None, (row["path"], row["wav_path"])):
             await asyncio.to_thread(remove_file, self._root, self._root / place)
         async with self._db.transaction() as connection:
             await connection.execute(MARK_DELETED, row["id"])
             await connection.execute(DELETE_FAVOURITES, row["id"])
+            await connection.execute(DELETE_TRANSCRIPT, row["id"])
             await connection.execute(CALL_WITHOUT_RECORDING, row["id"])
         RECORDINGS.labels("deleted").inc()
 

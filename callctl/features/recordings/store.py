@@ -21,6 +21,16 @@ exists (select 1 from legal_holds h where h.call = r.call and h.released_at is n
         and (h.recording is null or h.recording = r.id))
 """
 
+# Whoever has left an extension to somebody else has left it with its calls (migrations/0007).
+_STILL_THEIRS = """
+(p.active or not exists (
+    select 1 from people o
+    where o.account_id = $1 and o.extension = p.extension and o.active))
+"""
+_TIME_OF_DAY = """
+(c.started_at at time zone (select timezone from accounts where id = $1))::time
+"""
+
 LIST_RECORDINGS = f"""
 select {COLUMNS}, c.direction, f.number as from_number, t.number as to_number, c.extension,
        c.answered_by, {_HELD} as held, {FIGURES}
@@ -52,6 +62,20 @@ where r.account_id = $1 and r.state = 'available' {_VISIBLE}
        or g.recording is not null and coalesce(g.called_first_word_seconds, 'infinity') >= $19)
   and ($20::float8 is null or g.called_first_word_seconds <= $20)
   and ($21::timestamptz is null or (r.started_at, r.id) < ($21, $22::bigint))
+  and ($24::bigint is null or exists (
+        select 1 from client_numbers l where l.account_id = $1 and l.client_id = $24
+           and l.number_id in (c.customer_number_id, c.from_number_id, c.to_number_id,
+                               c.destination_number_id)))
+  and ($25::bigint is null or exists (
+        select 1 from call_extensions s
+        join people p on p.account_id = $1 and p.group_id = $25 and p.extension = s.extension
+        where s.call = r.call and {_STILL_THEIRS}))
+  and ($26::time is null or $26 <= coalesce($27, time '24:00') and {_TIME_OF_DAY} >= $26
+       or $26 > $27 and ({_TIME_OF_DAY} >= $26 or {_TIME_OF_DAY} < $27))
+  and ($27::time is null or $26 > $27 or {_TIME_OF_DAY} < $27)
+  and ($28::text is null or r.id in (
+        select t.recording from transcripts t
+        where t.account_id = $1 and t.words @@ plainto_tsquery('simple', $28)))
 order by r.started_at desc, r.id desc limit $23
 """  # noqa: S608 - constants of this file
 

@@ -8,39 +8,26 @@ import io
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
-import msgspec
 import numpy as np
 
 from callctl.core.analysis.voice import FRAMES_A_SECOND, find_stretches
 from callctl.features.recordings.audio import Frames, LevelMeter
 from callctl.features.recordings.job import SAMPLE_RATE
+from callctl.features.recordings.transcripts import Spoken, Word
 
 _MARGIN = FRAMES_A_SECOND // 5
 """Frames (0.2 s) before and after a stretch: words begin and end softly."""
 
 
-class Word(msgspec.Struct, frozen=True):
-    """Seconds from the beginning of what was heard."""
-
-    text: str
-    begin: float
-    end: float
-
-
-class Spoken(msgspec.Struct, frozen=True):
-    """What a side said in one stretch, in seconds from the beginning of the recording."""
-
-    side: Literal["caller", "called"]
-    begin: float
-    end: float
-    words: list[Word]
-
-
 class Transcriber(Protocol):
     """Hears words. One instance is used by one thread."""
 
+    name: str
+    """Of the engine and its model: told beside what it heard."""
+
     def words_of(self, samples: Any) -> list[Word]:
-        """Of an int16 array at 8 kHz, one side only. May be empty."""
+        """Of an int16 array at 8 kHz, one side only, in seconds from its beginning. May be
+        empty."""
         ...
 
 
@@ -50,6 +37,8 @@ class PocketSphinx:
     Small, offline, and weak: of free talk on a telephone it gets some words right, fit to look for
     a recording by, not to read one. Raises ModuleNotFoundError where the extra is not installed.
     """
+
+    name = "pocketsphinx en-us"
 
     _RATE = 16_000
     _FRAMES = 100
