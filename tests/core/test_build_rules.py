@@ -9,6 +9,7 @@ from callctl.core.calls.events import CelEvent
 from callctl.core.calls.inventory import Inventory
 from callctl.core.calls.parties import last_together
 from callctl.core.calls.record import CallRecord, Completeness, Disposition
+from callctl.core.calls.render import is_missed
 from callctl.core.outcomes import AttemptResult
 from callctl.core.routing.plan import Direction
 
@@ -108,6 +109,8 @@ def test_rows_that_end_before_the_call_leave_it_unknown() -> None:
     record = Rows().start(0, CALLER).start(5, FIRST).record()
     assert record.disposition is Disposition.UNKNOWN
     assert record.completeness is Completeness.TRUNCATED
+    # Nobody is known to have talked to the caller (docs/adr/0026).
+    assert is_missed(record)
 
 
 def test_cut_off_while_talking_is_answered_and_truncated() -> None:
