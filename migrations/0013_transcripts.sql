@@ -27,3 +27,6 @@ create index transcripts_of_account on transcripts (account_id);
 
 -- Accesses are deleted by their age (`recording_access_days`), the oldest first.
 create index recording_accesses_by_time on recording_accesses using brin (at);
+
+-- Clients with several numbers, which reports add up (positions begin at 0).
+create index client_numbers_further on client_numbers (account_id, client_id) where position > 0;

@@ -198,6 +198,40 @@ async def test_a_callback_closes_by_itself_by_hand_and_opens_again(site: Site) -
     assert (await owed())["missed_calls"] == 1
 
 
+async def test_a_callback_of_a_client_is_one_for_all_its_numbers(site: Site) -> None:
+    async def owed() -> dict[str, int]:
+        _, answer = await site.ask("GET", "/reports/clients-missed", params={"limit": 500})
+        return {row["number"]: row["missed_calls"] for row in answer["items"]}
+
+    first, second = "+36201234567", "+36201234599"
+    at = SPRING + 10 * 86_400_000_000
+    missed = [
+        replace(
+            site.world.make(),
+            direction=Direction.INBOUND,
+            disposition=Disposition.NO_ANSWER,
+            from_number=number,
+            started_us=at,
+            answered_us=None,
+            ended_us=at + 1,
+        )
+        for number in (first, second)
+    ]
+    await site.world.store(missed)
+    before = await owed()
+    ids = dict(await site.world.db.fetch("select number, id from numbers"))
+    await site.world.link([first, second])
+    after = await owed()
+    assert set(before) - set(after) == {second}
+    path = f"/callbacks/{ids[second]}"
+    status, row = await site.ask("PUT", f"{path}/owner", json={"extension": "204"})
+    assert (status, row["number"], row["owner"]) == (200, first, "204")
+    assert (await site.ask("POST", f"{path}/settle", json={"note": "wrote"}))[0] == 200
+    assert set(await owed()) == set(after) - {first}
+    await site.world.db.execute("delete from clients")
+    assert set(await owed()) == set(before) - {first, second}
+
+
 async def test_a_callback_outside_the_scope_or_the_account_does_not_exist(site: Site) -> None:
     everything, nothing = CallScope(site.world.account_id), CallScope(site.world.account_id, ())
     elsewhere = CallScope(site.world.account_id + 1)

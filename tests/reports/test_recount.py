@@ -47,7 +47,7 @@ async def rows(world: World, extensions: Extensions, name: str, **query: Any) ->
 
 
 async def new_world(db: Database, zone: str, seed: int) -> World:
-    await db.execute("truncate calls, contacts, exports cascade")
+    await db.execute("truncate calls, contacts, exports, clients cascade")
     for table in ("quarters", "days", "extension_days", "target_days"):
         await db.execute(f"truncate rollup_{table}")
     account_id = await db.fetchval(
@@ -73,6 +73,8 @@ async def test_reports_equal_a_recount_after_any_changes_of_calls(
 ) -> None:
     world = await new_world(db, zone, seed)
     await world.insert(40)
+    for numbers in (3, 1, 2):
+        await world.make_client(numbers)
     for step in steps:
         if step == "i" or len(world.calls) < 5:
             await world.insert(2)

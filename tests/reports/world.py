@@ -35,6 +35,16 @@ _RINGS = {
     "unreachable": (AttemptResult.UNAVAILABLE,),
 }
 
+_CLIENT = """
+insert into clients (account_id, kind, name, sort_key, search)
+values ($1, 'person', 'Ann', 'ann', 'ann') returning id
+"""
+_CLIENT_NUMBERS = """
+insert into client_numbers (account_id, client_id, number_id, position)
+select $1, $2, n.id, w.place - 1 from unnest($3::text[]) with ordinality w(number, place)
+join numbers n on n.number = w.number
+"""
+
 
 @dataclass
 class World:
@@ -46,6 +56,19 @@ class World:
     chance: random.Random
     calls: dict[int, CallRecord] = field(default_factory=dict)
     costs: dict[int, int | None] = field(default_factory=dict)
+    main: dict[str, str] = field(default_factory=dict)
+    """Numbers of clients that have several → the first of the client's."""
+
+    async def make_client(self, count: int) -> None:
+        """A client of some numbers that are in calls and are nobody's yet."""
+        known = {n for c in self.calls.values() if (n := customer(c))} - set(self.main)
+        await self.link(self.chance.sample(sorted(known), min(count, len(known))))
+
+    async def link(self, chosen: Sequence[str]) -> None:
+        """A client of these numbers."""
+        client = await self.db.fetchval(_CLIENT, self.account_id)
+        await self.db.execute(_CLIENT_NUMBERS, self.account_id, client, chosen)
+        self.main |= dict.fromkeys(chosen, chosen[0]) if chosen else {}
 
     def make(self) -> CallRecord:
         shift = ZONES[self.zone] * 86_400_000_000
@@ -61,7 +84,9 @@ class World:
         )
 
     async def insert(self, count: int) -> None:
-        records = [self.make() for _ in range(count)]
+        await self.store([self.make() for _ in range(count)])
+
+    async def store(self, records: Sequence[CallRecord]) -> None:
         async with self.db.transaction() as connection:
             sums = RollupChanges(connection)
             calls = [as_stored(record, self.account_id) for record in records]
@@ -188,12 +213,12 @@ class World:
         return {name: sum(r in kinds for r in results) for name, kinds in _RINGS.items()}
 
     def clients(self, extensions: Sequence[str] | None) -> dict[str, list[tuple[int, CallRecord]]]:
-        """Customer number → its calls in order."""
+        """Customer, by the first of a client's numbers → its calls in order."""
         found: dict[str, list[tuple[int, CallRecord]]] = {}
         for i, call in self.seen(extensions):
             number = customer(call)
             if number is not None:
-                found.setdefault(number, []).append((i, call))
+                found.setdefault(self.main.get(number, number), []).append((i, call))
         return found
 
     def owed(self, extensions: Sequence[str] | None) -> dict[str, tuple[datetime, datetime, int]]:

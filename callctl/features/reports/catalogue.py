@@ -35,6 +35,11 @@ FROM_SUMS = (
     "from their calls in the period."
 )
 
+ONE_CLIENT = (
+    "A client is one customer with all the numbers that it has now, and is shown by the first of "
+    "them; a company is its own numbers, not those of its people."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -122,7 +127,7 @@ _ALL = (
     Report(
         "clients-distribution",
         "Clients: distribution",
-        "How calls are spread over customers, by their number, those with most calls first. "
+        "How calls are spread over customers, those with most calls first. " + ONE_CLIENT + " "
         "Callers who withheld their number are in no row.",
         Paged,
         ClientShareRow,
@@ -137,7 +142,8 @@ _ALL = (
         "Customers with a missed call after their last conversation: a conversation in either "
         "direction that begins later removes them by itself, an attempt to call back that "
         "reaches nobody does not. Settling it by hand removes them until they are missed again. "
-        "The one due first comes first. Callers who withheld their number cannot be called "
+        + ONE_CLIENT
+        + " The one due first comes first. Callers who withheld their number cannot be called "
         "back.",
         CallbackQuery,
         CallbackRow,
@@ -149,8 +155,9 @@ _ALL = (
     Report(
         "clients-first-contact",
         "Clients: first contact",
-        "The first call of each customer number, in either direction, answered or not; the newest "
-        "first. `since` and `until` bound when that call began.",
+        "The first call of each customer, in either direction, answered or not; the newest first. "
+        + ONE_CLIENT
+        + " `since` and `until` bound when that call began.",
         Paged,
         ContactRow,
         ("number_id",),
@@ -161,8 +168,9 @@ _ALL = (
     Report(
         "clients-last-contact",
         "Clients: last contact",
-        "The last call of each customer number, in either direction, answered or not; the newest "
-        "first. `since` and `until` bound when that call began.",
+        "The last call of each customer, in either direction, answered or not; the newest first. "
+        + ONE_CLIENT
+        + " `since` and `until` bound when that call began.",
         Paged,
         ContactRow,
         ("number_id",),

@@ -22,7 +22,10 @@ OneNumber = Annotated[
     str, Meta(min_length=1, max_length=40, description="One number (DID); else all of them.")
 ]
 
-Number = Annotated[str, Meta(description="The customer's number, in E.164 where it has one.")]
+Number = Annotated[
+    str,
+    Meta(description="The customer's number, in E.164 where it has one; of several the first."),
+]
 NumberId = Annotated[int, Meta(description="The number's id.")]
 ClientName = Annotated[str | None, Meta(description="The client whose number it is, if known.")]
 Calls = Annotated[int, Meta(description="Calls.")]

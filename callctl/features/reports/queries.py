@@ -21,6 +21,23 @@ _PERIOD = """
 r.account_id = $1 and ($2::date is null or r.day >= $2) and ($3::date is null or r.day < $3)"""
 _NO_KEY = "($4::bigint is null or (r.calls, r.number_id) < ($4, $5::bigint))"
 
+# A client counts once, with all its numbers, under the first of them (position 0); a number that is
+# nobody's, or all that its client has, for itself. Clients with several are added up apart, since
+# they are few: all others are read in the order of an index.
+_SHARED = """exists (
+    select from client_numbers l
+    join client_numbers o on o.client_id = l.client_id and o.position > 0
+    where l.account_id = $1 and l.number_id = r.number_id)"""
+_SEVERAL = """(
+    select l.number_id, l.client_id,
+           first_value(l.number_id) over (partition by l.client_id order by l.position) as main
+    from client_numbers l where l.client_id in (
+        select o.client_id from client_numbers o where o.account_id = $1 and o.position > 0))"""
+_MAIN = """lateral (select coalesce(
+    (select o.number_id from client_numbers l join client_numbers o on o.client_id = l.client_id
+     where l.account_id = $1 and l.number_id = r.number_id order by o.position limit 1),
+    r.number_id) as main)"""
+
 
 @dataclass(frozen=True, slots=True)
 class ByScope:
@@ -116,21 +133,32 @@ order by r.calls desc, r.number_id desc
 """  # noqa: S608
 
 
+_SUMS = """sum(r.calls)::bigint as calls, sum(r.answered)::bigint as answered,
+               sum(r.missed)::bigint as missed, sum(r.talk_us)::bigint as talk_us,
+               sum(r.cost)::bigint as cost"""
+_EVER_AFTER = "($2::bigint is null or (r.calls, r.number_id) < ($2, $3::bigint))"
 CLIENTS_EVER = _clients(
-    """
-    select r.number_id, r.calls, r.answered, r.missed, r.talk_us, r.cost from contacts r
-    where r.account_id = $1 and r.calls > 0
-      and ($2::bigint is null or (r.calls, r.number_id) < ($2, $3::bigint))
-    order by r.calls desc, r.number_id desc limit $4""",
+    f"""
+    select * from (
+        (select r.number_id, r.calls, r.answered, r.missed, r.talk_us, r.cost from contacts r
+         where r.account_id = $1 and r.calls > 0 and not {_SHARED} and {_EVER_AFTER}
+         order by r.calls desc, r.number_id desc limit $4)
+        union all
+        (select * from (
+            select s.main as number_id, {_SUMS} from {_SEVERAL} s
+            join contacts r on r.account_id = $1 and r.number_id = s.number_id
+            group by s.main having sum(r.calls) > 0) r
+         where {_EVER_AFTER})) r
+    order by r.calls desc, r.number_id desc limit $4""",  # noqa: S608
 )
 CLIENTS = _both(
     _clients(
         f"""
     select * from (
-        select r.customer_number_id as number_id, sum(r.calls)::bigint as calls,
-               sum(r.answered)::bigint as answered, sum(r.missed)::bigint as missed,
-               sum(r.talk_us)::bigint as talk_us, sum(r.cost)::bigint as cost
-        from {{source}} r where {_PERIOD} and r.customer_number_id is not null
+        select m.main as number_id, {_SUMS} from (
+            select r.customer_number_id as number_id, {_SUMS}
+            from {{source}} r where {_PERIOD} and r.customer_number_id is not null
+            group by 1) r cross join {_MAIN} m
         group by 1) r
     where {_NO_KEY} order by r.calls desc, r.number_id desc limit $6""",  # noqa: S608
     ),
@@ -150,25 +178,36 @@ select k.number_id, n.number, k.at, c.id as call, c.direction, c.disposition, c.
 from ({{source}}) k join numbers n on n.id = k.number_id
 cross join lateral (
     select c.id, c.direction, c.disposition, coalesce(c.answered_by, c.extension) as extension
-    from calls c where c.account_id = $1 and c.customer_number_id = k.number_id
+    from calls c where c.account_id = $1 and c.customer_number_id = any(k.numbers)
       and c.started_at = k.at {{part}} order by c.id {order} limit 1) c
 order by k.at desc, k.number_id desc
 """  # noqa: S608
+    within = """($2::timestamptz is null or r.at >= $2) and ($3::timestamptz is null or r.at < $3)
+      and ($4::timestamptz is null or (r.at, r.number_id) < ($4, $5::bigint))"""
     some_calls = f"""
     select * from (
-        select c.customer_number_id as number_id, {aggregate}(c.started_at) as at from (
-            select distinct e.call from call_extensions e
-            where e.account_id = $1 and e.extension = any($7::text[])) e
-        join calls c on c.id = e.call where c.customer_number_id is not null group by 1) r
-    where ($2::timestamptz is null or r.at >= $2) and ($3::timestamptz is null or r.at < $3)
-      and ($4::timestamptz is null or (r.at, r.number_id) < ($4, $5::bigint))
-    order by r.at desc, r.number_id desc limit $6"""  # noqa: S608
+        select m.main as number_id, {aggregate}(r.at) as at, array_agg(r.number_id) as numbers
+        from (
+            select c.customer_number_id as number_id, {aggregate}(c.started_at) as at from (
+                select distinct e.call from call_extensions e
+                where e.account_id = $1 and e.extension = any($7::text[])) e
+            join calls c on c.id = e.call where c.customer_number_id is not null group by 1) r
+        cross join {_MAIN} m group by 1) r
+    where {within} order by r.at desc, r.number_id desc limit $6"""  # noqa: S608
     all_calls = f"""
-    select r.number_id, r.{column} as at from contacts r where r.account_id = $1 and r.calls > 0
-      and ($2::timestamptz is null or r.{column} >= $2)
-      and ($3::timestamptz is null or r.{column} < $3)
-      and ($4::timestamptz is null or (r.{column}, r.number_id) < ($4, $5::bigint))
-    order by r.{column} desc, r.number_id desc limit $6"""  # noqa: S608
+    select * from (
+        (select r.number_id, r.{column} as at, array[r.number_id] as numbers
+         from contacts r where r.account_id = $1 and r.calls > 0 and not {_SHARED}
+           and {within.replace("r.at", f"r.{column}")}
+         order by r.{column} desc, r.number_id desc limit $6)
+        union all
+        (select * from (
+            select s.main as number_id, {aggregate}(r.{column}) as at,
+                   array_agg(r.number_id) as numbers
+            from {_SEVERAL} s join contacts r on r.account_id = $1 and r.number_id = s.number_id
+            where r.calls > 0 group by s.main) r
+         where {within})) r
+    order by r.at desc, r.number_id desc limit $6"""  # noqa: S608
     part = """and exists (select from call_extensions s
         where s.call = c.id and s.extension = any($7::text[]))"""
     return ByScope(
@@ -191,35 +230,84 @@ from {source} k join numbers n on n.id = k.number_id
 cross join lateral (select coalesce(
     k.assigned_to,
     (select coalesce(c.answered_by, c.extension) from calls c
-     where c.account_id = $1 and c.customer_number_id = k.number_id and c.started_at = k.talked_at
+     where c.account_id = $1 and c.customer_number_id = any(k.numbers)
+       and c.started_at = k.talked_at
        and c.disposition = 'ANSWERED' order by c.id desc limit 1),
     (select a.extension from calls c join attempts a on a.call = c.id
-     where c.account_id = $1 and c.customer_number_id = k.number_id and c.started_at = k.missed_at
+     where c.account_id = $1 and c.customer_number_id = any(k.numbers)
+       and c.started_at = k.missed_at
        and a.extension is not null order by c.id desc, a.position limit 1)) as owner) w
 cross join lateral (select {owner} as owner) o
 where ($2::timestamptz is null or k.owed_since >= $2)
   and ($3::timestamptz is null or k.owed_since < $3)
   and ($4::timestamptz is null or (k.owed_since, k.number_id) > ($4, $5::bigint))
-  and ($7::text is null or o.owner = $7) and ($8::bigint is null or k.number_id = $8)
+  and ($7::text is null or o.owner = $7) and ($8::bigint is null or $8 = any(k.numbers))
 order by k.owed_since, k.number_id limit $6
 """  # noqa: S608
 
 
+def _owed(alone: str, seen: str, also: str) -> str:
+    """Owed callbacks, a row for each customer: `alone` are those of a single number; then clients
+    with several, missed after the last conversation by any of these. `seen`: which calls count;
+    `also`: what counts although none of them does."""
+    return f"""(
+    select k.*, array[k.number_id] as numbers from ({alone}) k
+    union all
+    select r.* from (
+        select s.main as number_id, coalesce(min(m.seen_since), min(m.since)) as owed_since,
+               coalesce(max(m.seen_last), max(m.last)) as missed_at,
+               (case when sum(m.seen) > 0 then sum(m.seen) else sum(m.calls) end)::bigint
+                   as owed_calls,
+               t.talked_at, max(r.assigned_to) as assigned_to, t.numbers
+        from {_SEVERAL} s
+        join contacts r on r.account_id = $1 and r.number_id = s.number_id and r.owed_calls > 0
+        cross join lateral (
+            select max(o.talked_at) as talked_at, array_agg(l.number_id) as numbers
+            from client_numbers l
+            left join contacts o on o.account_id = $1 and o.number_id = l.number_id
+            where l.client_id = s.client_id) t
+        cross join lateral (
+            select count(*) as calls, min(c.started_at) as since, max(c.started_at) as last,
+                   count(*) filter (where {seen}) as seen,
+                   min(c.started_at) filter (where {seen}) as seen_since,
+                   max(c.started_at) filter (where {seen}) as seen_last
+            from calls c where c.account_id = $1 and c.customer_number_id = r.number_id
+              and c.missed and c.started_at >= r.owed_since
+              and (t.talked_at is null or c.started_at > t.talked_at)) m
+        where m.calls > 0 group by s.main, t.talked_at, t.numbers
+        having sum(m.seen) > 0 or bool_or({also})) r)"""  # noqa: S608
+
+
+_SEEN = """exists (
+                select from call_extensions e
+                where e.call = c.id and e.extension = any($9::text[]))"""
 CALLBACKS = ByScope(
-    _callbacks("(select * from contacts where account_id = $1 and owed_calls > 0)", "w.owner"),
     _callbacks(
-        """(
-    select k.number_id, coalesce(m.since, k.owed_since) as owed_since,
-           coalesce(m.last, k.missed_at) as missed_at,
-           case when m.calls > 0 then m.calls else k.owed_calls end as owed_calls,
-           k.talked_at, k.assigned_to
-    from contacts k cross join lateral (
+        _owed(
+            f"""
+    select r.number_id, r.owed_since, r.missed_at, r.owed_calls, r.talked_at, r.assigned_to
+    from contacts r where r.account_id = $1 and r.owed_calls > 0 and not {_SHARED}""",  # noqa: S608
+            "true",
+            "false",
+        ),
+        "w.owner",
+    ),
+    _callbacks(
+        _owed(
+            f"""
+    select r.number_id, coalesce(m.since, r.owed_since) as owed_since,
+           coalesce(m.last, r.missed_at) as missed_at,
+           case when m.calls > 0 then m.calls else r.owed_calls end as owed_calls,
+           r.talked_at, r.assigned_to
+    from contacts r cross join lateral (
         select count(*) as calls, min(c.started_at) as since, max(c.started_at) as last
-        from calls c where c.account_id = $1 and c.customer_number_id = k.number_id and c.missed
-          and c.started_at >= k.owed_since and exists (
-              select from call_extensions e where e.call = c.id and e.extension = any($9::text[]))
-    ) m where k.account_id = $1 and k.owed_calls > 0
-      and (m.calls > 0 or k.assigned_to = any($9::text[])))""",
+        from calls c where c.account_id = $1 and c.customer_number_id = r.number_id and c.missed
+          and c.started_at >= r.owed_since and {_SEEN}
+    ) m where r.account_id = $1 and r.owed_calls > 0 and not {_SHARED}
+      and (m.calls > 0 or r.assigned_to = any($9::text[]))""",  # noqa: S608
+            _SEEN,
+            "r.assigned_to = any($9::text[])",
+        ),
         "case when w.owner = any($9::text[]) then w.owner end",
     ),
 )
@@ -278,23 +366,26 @@ RECENT_MISSED = _recent("missed_at", "c.missed")
 
 ACCOUNT = "select timezone, currency from accounts where id = $1"
 
-CALLBACK_SETTLE = """
-update contacts set settled_at = missed_at, owed_since = null, owed_calls = 0
-where account_id = $1 and number_id = $2 and owed_calls > 0
-returning settled_at
+_SAME_CLIENT = """
+account_id = $1 and owed_calls > 0 and number_id in (
+    select o.number_id from client_numbers l join client_numbers o on o.client_id = l.client_id
+    where l.account_id = $1 and l.number_id = $2 union select $2::bigint)
 """
+CALLBACK_SETTLE = f"""
+with settled as (
+    update contacts set settled_at = missed_at, owed_since = null, owed_calls = 0
+    where {_SAME_CLIENT} returning settled_at)
+select max(settled_at) from settled
+"""  # noqa: S608
 CALLBACK_NOTE = """
 insert into callback_notes (account_id, number_id, settled_at, note, marked_by)
 values ($1, $2, $3, $4, $5)
 returning number_id, note, marked_by, marked_at
 """
-CALLBACK_LOCK = """
-select assigned_to from contacts where account_id = $1 and number_id = $2 and owed_calls > 0
-for no key update
-"""
-CALLBACK_ASSIGN = """
-update contacts set assigned_to = $3 where account_id = $1 and number_id = $2 and owed_calls > 0
-"""
+CALLBACK_LOCK = f"""
+select assigned_to from contacts where {_SAME_CLIENT} order by number_id for no key update
+"""  # noqa: S608
+CALLBACK_ASSIGN = f"update contacts set assigned_to = $3 where {_SAME_CLIENT}"  # noqa: S608
 
 # What the account itself pays: to its seller, or, for a part without such a price, to its carrier.
 _OWN_COSTS = """
