@@ -40,10 +40,15 @@ def add_commands(commands: Any) -> None:
             description="Each call is stored once, however often its file is imported: its call_id "
             f"begins with {kind}:. The exit code is 1 when lines were refused. See docs/import.md.",
         )
-        one.add_argument("file", type=Path, metavar="FILE.csv")
+        one.add_argument("file", type=Path, metavar="FILE")
         one.add_argument("--account", default="main", metavar="CODE", help="default: main")
         one.add_argument("--dry-run", action="store_true", help="only say what would be stored")
         if kind == FREEPBX:
+            one.add_argument(
+                "--mysql-dump",
+                action="store_true",
+                help="FILE is what mysqldump made of the table cdr, no CSV",
+            )
             one.add_argument(
                 "--inventory",
                 type=Path,
@@ -59,7 +64,8 @@ async def _import(arguments: argparse.Namespace, kind: str) -> int:
     try:
         if kind == FREEPBX and arguments.inventory is not None:
             inventory = load_inventory(arguments.inventory)
-        read = imports.read_file(arguments.file, kind, inventory)
+        dump = kind == FREEPBX and arguments.mysql_dump
+        read = imports.read_file(arguments.file, kind, inventory, mysql_dump=dump)
     except (OSError, ValueError, csv.Error, msgspec.MsgspecError) as error:
         raise Failure(f"{arguments.file}: {error}") from error
     async with open_database(settings_of_installation()) as db:

@@ -1,5 +1,6 @@
 """Another system's history: one record per call, once, and nothing made up."""
 
+import csv
 import json
 import random
 from concurrent.futures import ThreadPoolExecutor
@@ -65,6 +66,28 @@ def cdr_file(path: Path) -> Path:
     ]  # fmt: skip
     path.write_text("\n".join([",".join(NAMES), *lines]) + "\n")
     return path
+
+
+def test_a_dump_gives_the_calls_that_the_csv_gives(tmp_path: Path) -> None:
+    file = cdr_file(tmp_path / "cdr.csv")
+    with file.open(encoding="utf-8") as opened:
+        names, *rows = csv.reader(opened)
+    dump = tmp_path / "cdr.sql"
+    values = ",\n".join(
+        "(" + ",".join("'" + v.replace("\\", "\\\\").replace("'", "\\'") + "'" for v in row) + ")"
+        for row in rows
+    )
+    columns = ",".join(f"`{name}`" for name in names)
+    dump.write_text(f"-- dump\nINSERT INTO `cdr` ({columns}) VALUES\n{values};\n", "utf-8")
+    inventory = Inventory.build(["SIP/carrier"], {})
+    from_csv = imports.read_file(file, FREEPBX, inventory)
+    from_dump = imports.read_file(dump, FREEPBX, inventory, mysql_dump=True)
+    assert [c.record for c in from_dump.calls] == [c.record for c in from_csv.calls]
+    assert from_dump.rows == from_csv.rows > 0
+    dump.write_text("INSERT INTO `cdr` (`calldate`) VALUES ('x');", "utf-8")
+    with pytest.raises(ValueError, match="lacks columns: channel"):
+        imports.read_file(dump, FREEPBX, inventory, mysql_dump=True)
+    assert main(["import", FREEPBX, "--mysql-dump", str(file)]) == 2
 
 
 INVENTORY = Inventory.build(["SIP/carrier"], {"101": "SIP/101", "102": "SIP/102"})

@@ -15,6 +15,7 @@ from callctl.core.calls.imported import (
     build_wazo_call,
 )
 from callctl.core.calls.inventory import Inventory
+from callctl.core.calls.mysql_dump import MOST_LINE, read_dump
 from callctl.core.calls.record import CallRecord
 from callctl.core.routing.plan import Direction
 from callctl.db.audit import record_change
@@ -24,6 +25,7 @@ from callctl.features.calls.attribution import stored_number
 from callctl.features.calls.rollups import RollupChanges
 
 BATCH = 500
+DUMPED_TABLE = "cdr"
 _NEEDED = {
     FREEPBX: ("calldate", "channel", "dstchannel", "dst", "duration", "billsec", "disposition",
               "uniqueid"),
@@ -52,11 +54,14 @@ class ImportRead:
     rows: int = 0
 
 
-def read_file(path: Path, kind: str, inventory: Inventory) -> ImportRead:
-    """All calls of a CSV file with a line of names. Raises ValueError, OSError, csv.Error."""
+def read_file(
+    path: Path, kind: str, inventory: Inventory, *, mysql_dump: bool = False
+) -> ImportRead:
+    """All calls of a CSV file with a line of names, or of the table ``cdr`` of a dump. Raises
+    ValueError, OSError, csv.Error."""
     read = ImportRead()
     groups: dict[str, list[tuple[int, Row]]] = {}
-    for line, row in _rows(path, kind):
+    for line, row in _dumped_rows(path, kind) if mysql_dump else _rows(path, kind):
         read.rows += 1
         group = row.get("linkedid") or row.get("uniqueid") if kind == FREEPBX else f"{line}"
         groups.setdefault(group or f"{line}", []).append((line, row))
@@ -83,6 +88,15 @@ def _rows(path: Path, kind: str) -> Iterator[tuple[int, Row]]:
             raise ValueError(f"the first line must name the columns; missing: {', '.join(missing)}")
         for row in reader:
             yield reader.line_num, {k: v or "" for k, v in row.items() if k and not _is_rest(v)}
+
+
+def _dumped_rows(path: Path, kind: str) -> Iterator[tuple[int, Row]]:
+    with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
+        lines = iter(lambda: file.readline(MOST_LINE + 1), "")
+        for line, row in read_dump(lines, DUMPED_TABLE):
+            if missing := [name for name in _NEEDED[kind] if name not in row]:
+                raise ValueError(f"the table lacks columns: {', '.join(missing)}")
+            yield line, {k: v.replace("\0", "\N{REPLACEMENT CHARACTER}") for k, v in row.items()}
 
 
 def _is_rest(value: object) -> bool:
