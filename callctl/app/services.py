@@ -80,7 +80,10 @@ class Services:
         # Who may do what
         passwords = Passwords()
         self.access = AccessService(
-            AccessStore(db), passwords=passwords, session_hours=settings.session_hours
+            AccessStore(db),
+            passwords=passwords,
+            session_hours=settings.session_hours,
+            has_extension=lambda account, number: bool(self._find_extension(account, number)),
         )
         self.users = UserService(db, passwords, sign_in_resets(self.access))
         self.groups = GroupService(db)

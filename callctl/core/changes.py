@@ -86,6 +86,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "user.unblocked": "a user was unblocked",
         "user.password_changed": "somebody changed their own password",
         "user.password_reset": "a user was given a new password",
+        "user.seated": "somebody sits at a phone, or at no other than their own",
         "user.second_factor": "the second factor was put into force or given up",
         "webhook.created": "a webhook was made",
         "webhook.changed": "its address, its kinds of events, or whether it is active",

@@ -29,7 +29,7 @@ from callctl.secrets import digest
 WORD = "zqx"
 _ROUTING = """
 account: {{code: {code}, name: {word} office, country: HU, timezone: UTC}}
-extensions: [{{number: 701, name: {word} phone}}]
+extensions: [{{number: 701, name: {word} phone}}, {{number: 703}}]
 trunks: [{{name: {word}-carrier, host: 192.0.2.1, match: [192.0.2.1]}}]
 dids: [{{number: +3617000001, label: {word}, to: [extension:701]}}]
 hunt_groups: [{{name: {word}, members: [701]}}]

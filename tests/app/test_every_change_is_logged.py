@@ -337,6 +337,7 @@ async def people(walk: Walk) -> None:
 async def profile(walk: Walk) -> None:
     cookie, codes = await _second_factor(walk, "dora")
     await walk.change("PATCH", "/profile", {"name": "Dora K."}, cookie)
+    await walk.change("PUT", "/profile/phone", {"extension": "703"}, cookie)
     give_up = {"password": PASSWORD, "code": codes[0]}
     await walk.change("POST", "/profile/second-factor/disable", give_up, cookie)
     change = {"current": PASSWORD, "new": f"{PASSWORD} anew"}

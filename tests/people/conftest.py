@@ -119,7 +119,11 @@ async def office(db: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     now, seconds, changed = [datetime(2026, 3, 1, 12, tzinfo=UTC)], [1000.0], [0]
     passwords = Passwords()
     access = AccessService(
-        AccessStore(db), passwords=passwords, clock=lambda: now[0], monotonic=lambda: seconds[0]
+        AccessStore(db),
+        passwords=passwords,
+        has_extension=lambda _account, number: number.startswith("70"),
+        clock=lambda: now[0],
+        monotonic=lambda: seconds[0],
     )
     made = await access.bootstrap()
     users = UserService(db, passwords, sign_in_resets(access))

@@ -1,5 +1,6 @@
 """What people do to themselves: name, password, sessions (R003-31)."""
 
+from callctl.features.originate.store import OrderStore
 from tests.people.conftest import PASSWORD, Office, Person
 
 NEW_PASSWORD = "another horse entirely"
@@ -21,6 +22,47 @@ async def test_ones_own_name_is_changed_and_nothing_else(office: Office) -> None
     assert (status, profile["name"]) == (200, "Anna K.")
     for body in ({"name": "a\u202eb"}, {"name": ""}, {"name": "x", "role": "administrator"}):
         assert (await office.ask("PATCH", "/profile", body, who=anna))[0] == 422
+
+
+async def test_a_phone_is_one_persons_until_they_sign_out(office: Office) -> None:
+    anna, bert = await office.person("anna", extension="701"), await office.person("bert")
+    path = "/profile/phone"
+    status, profile = await office.ask("PUT", path, {"extension": "705"}, who=anna)
+    assert (status, profile["phone"], profile["extensions"]) == (200, "705", ["701"])
+    # Calls that she places ring there.
+    orders = OrderStore(office.db)
+    assert await orders.own_extension(office.account, anna.id) == "705"
+    for extension, expected in (("705", 409), ("701", 409), ("799", 422)):
+        status, _ = await office.ask("PUT", path, {"extension": extension}, who=bert)
+        assert status == expected, extension
+        body = {"login": "bert", "password": PASSWORD, "extension": extension}
+        assert (await office.ask("POST", "/sessions", body, who=None))[0] == expected
+    assert (
+        await office.db.fetchval("select count(*) from sessions where user_id = $1", bert.id) == 1
+    )
+    assert (await office.ask("PUT", path, {"extension": "706"}, who=anna))[0] == 200
+    assert (await office.ask("PUT", path, {"extension": "705"}, who=bert))[0] == 200
+    assert (await office.ask("PUT", path, {"extension": None}, who=anna))[0] == 200
+    assert await orders.own_extension(office.account, anna.id) == "701"
+
+    body = {"login": "anna", "password": PASSWORD, "extension": "706"}
+    status, _, response = await office.ask_whole("POST", "/sessions", body, who=None)
+    assert status == 201
+    again = Person(anna.id, "anna", response.headers["Set-Cookie"].split(";")[0])
+    assert (await office.ask("GET", "/profile", who=anna))[1]["phone"] == "706"
+    assert (await office.ask("PUT", path, {"extension": "706"}, who=bert))[0] == 409
+    assert (await office.ask("DELETE", "/sessions", who=again))[0] == 204
+    assert (await office.ask("PUT", path, {"extension": "706"}, who=bert))[0] == 200
+
+
+async def test_a_session_that_has_expired_keeps_no_phone(office: Office) -> None:
+    anna, bert = await office.person("anna"), await office.person("bert")
+    assert (await office.ask("PUT", "/profile/phone", {"extension": "705"}, who=anna))[0] == 200
+    await office.db.execute(
+        "update sessions set expires_at = now() - interval '1 s' where user_id = $1", anna.id
+    )
+    status, profile = await office.ask("PUT", "/profile/phone", {"extension": "705"}, who=bert)
+    assert (status, profile["phone"]) == (200, "705")
 
 
 async def test_a_new_password_ends_the_other_sessions_and_renews_this_one(office: Office) -> None:

@@ -15,6 +15,7 @@ from callctl.features.access.model import (
     IssuedToken,
     NewToken,
     PasswordChange,
+    PhoneChange,
     ProfileChange,
     ProfileView,
     RecoveryCodes,
@@ -50,7 +51,7 @@ def endpoints(service: AccessService, origin: Origin | None = None) -> list[Endp
 def _session_endpoints(api: "_SessionApi") -> list[Endpoint]:
     own = Scope.PROFILE_WRITE
     sign_in_errors = (
-        "wrong_credentials", "second_factor_required", "too_many_attempts", *_PLATFORM,
+        "wrong_credentials", "second_factor_required", "too_many_attempts", "conflict", *_PLATFORM,
     )  # fmt: skip
     return [
         Endpoint(
@@ -115,6 +116,11 @@ def _profile_endpoints(api: "_ProfileApi") -> list[Endpoint]:
         Endpoint(
             "PATCH", _PROFILE, "Change one's own name", _TAG, own, api.change, ProfileView,
             body=ProfileChange, body_example=ProfileChange("Anna Adams"), errors=("not_found",),
+        ),
+        Endpoint(
+            "PUT", f"{_PROFILE}/phone", "Say whose phone one sits at, until one signs out", _TAG,
+            own, api.sit, ProfileView, body=PhoneChange, body_example=PhoneChange("205"),
+            errors=("not_found", "conflict"),
         ),
         Endpoint(
             "POST", f"{_PROFILE}/password", "Change one's own password; other sessions end", _TAG,
@@ -191,6 +197,9 @@ class _ProfileApi:
 
     async def change(self, call: ApiCall) -> ProfileView:
         return await self._profile.change(call.actor, call.body)
+
+    async def sit(self, call: ApiCall) -> ProfileView:
+        return await self._profile.sit(call.actor, call.body, self._session(call))
 
     async def change_password(self, call: ApiCall) -> web.Response:
         renewed = await self._profile.change_password(call.actor, call.body, self._session(call))

@@ -13,14 +13,19 @@ Password = Annotated[str, Meta(min_length=1, max_length=1000)]
 NewPassword = Annotated[str, Meta(min_length=10, max_length=1000)]
 Code = Annotated[str, Meta(max_length=40)]
 """The six digits of an authenticator app, or a recovery code; blanks do not count."""
+Phone = Annotated[str, Meta(pattern=r"^[0-9*#]{1,20}$")]
 
 
 class SignIn(Struct, frozen=True, forbid_unknown_fields=True):
-    """A person's login and password, and the code of the second factor where there is one."""
+    """A person's login and password, and the code of the second factor where there is one.
+
+    `extension`: whose phone the person sits at (R003-20).
+    """
 
     login: Login
     password: Password
     code: Code = ""
+    extension: Phone | None = None
 
 
 class SessionView(Struct, frozen=True):
@@ -50,6 +55,7 @@ class SessionList(Struct, frozen=True):
 
 class ProfileView(Struct, frozen=True):
     """Whoever is signed in. `extensions`: whose calls they see, null = all of the account's.
+    `phone`: the extension whose phone they sit at, null = their own's.
 
     `recovery_codes` are those that are left.
     """
@@ -61,6 +67,7 @@ class ProfileView(Struct, frozen=True):
     email: str | None
     employee_number: str | None
     extension: str | None
+    phone: str | None
     role: str
     group: str | None
     scopes: list[str]
@@ -73,6 +80,12 @@ class ProfileChange(Struct, frozen=True, forbid_unknown_fields=True):
     """What one may change of oneself (R003-31)."""
 
     name: Annotated[str, Meta(max_length=100)]
+
+
+class PhoneChange(Struct, frozen=True, forbid_unknown_fields=True):
+    """The extension whose phone one sits at, until one signs out; null: one's own."""
+
+    extension: Phone | None
 
 
 class PasswordChange(Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,11 +12,13 @@ from callctl.features.access.model import (
     Disable,
     Enrolment,
     PasswordChange,
+    PhoneChange,
     ProfileChange,
     ProfileView,
     RecoveryCodes,
     SessionList,
 )
+from callctl.features.access.phones import Phones
 from callctl.features.access.second_factor import SecondFactor, remove_second_factor
 from callctl.features.access.store import AccessStore, User
 from callctl.http.endpoint import Actor
@@ -28,7 +30,9 @@ MOST_SESSIONS = 200
 """Shown of one person: the newest."""
 
 PROFILE = """
-select u.id, a.code as account, u.login, u.name, u.email, u.employee_number, u.extension, u.role,
+select u.id, a.code as account, u.login, u.name, u.email, u.employee_number, u.extension,
+       (select b.extension from phone_bindings b join sessions s on s.id = b.session
+        where b.user_id = u.id and s.expires_at > now()) as phone, u.role,
        g.name as "group", u.totp_since is not null as second_factor
 from users u join accounts a on a.id = u.account_id left join groups g on g.id = u.group_id
 where u.id = $1
@@ -55,11 +59,13 @@ class Profile:
         passwords: secrets.Passwords,
         attempts: AttemptLimiter,
         second_factor: SecondFactor,
+        phones: Phones,
     ) -> None:
         self._store = access_store
         self._passwords = passwords
         self._attempts = attempts
         self._second_factor = second_factor
+        self._phones = phones
 
     async def get(self, actor: Actor) -> ProfileView:
         user_id = _person(actor)
@@ -86,6 +92,12 @@ class Profile:
                 connection, actor.account_id, actor.author, "user.changed", f"user:{user_id}",
                 before, {"name": name},
             )  # fmt: skip
+        return await self.get(actor)
+
+    async def sit(self, actor: Actor, change: PhoneChange, session: str) -> ProfileView:
+        """Raises CallctlError: `invalid_field`, `conflict`, as `Phones.sit`."""
+        user_id = _person(actor)
+        await self._phones.sit(actor.account_id, user_id, change.extension, session, actor.author)
         return await self.get(actor)
 
     async def change_password(

@@ -23,6 +23,7 @@ from callctl.features.access.model import (
     TokenFilters,
     TokenView,
 )
+from callctl.features.access.phones import HasExtension, Phones
 from callctl.features.access.profile import Profile
 from callctl.features.access.second_factor import SecondFactor, remove_second_factor
 from callctl.features.access.store import AccessStore, User
@@ -52,6 +53,7 @@ class AccessService:
         *,
         passwords: secrets.Passwords | None = None,
         session_hours: int = 12,
+        has_extension: HasExtension = lambda _account, _number: False,
         clock: Clock = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -61,7 +63,10 @@ class AccessService:
         self._attempts = AttemptLimiter(monotonic)
         self._passwords = passwords or secrets.Passwords()
         self._second_factor = SecondFactor(access_store.db, self._attempts, clock)
-        self.profile = Profile(self._store, self._passwords, self._attempts, self._second_factor)
+        self._phones = Phones(access_store.db, has_extension)
+        self.profile = Profile(
+            self._store, self._passwords, self._attempts, self._second_factor, self._phones
+        )
 
     async def by_token(self, token: str) -> Actor | None:
         """The actor of a bearer token; None when it is unknown, expired or revoked, or whoever
@@ -83,7 +88,8 @@ class AccessService:
         """Open a session. `address` is whence the request comes; `previous` is the session that
         it carries, which ends.
 
-        Raises CallctlError: `wrong_credentials`, `second_factor_required`, `too_many_attempts`.
+        Raises CallctlError: `wrong_credentials`, `second_factor_required`, `too_many_attempts`;
+        `invalid_field` and `conflict` for a phone that one cannot sit at.
         """
         # Not by the login alone: anyone could lock its owner out.
         place = neighbourhood(address)
@@ -110,8 +116,19 @@ class AccessService:
         )
         if expires_at is None:
             raise _wrong_credentials()
+        if credentials.extension is not None:
+            await self._sit(user, credentials.extension, secret)
         view = SessionView(user.login, user.name, user.role, sorted(user.rights), expires_at)
         return OpenedSession(view, secret, int(self._session_age.total_seconds()))
+
+    async def _sit(self, user: User, extension: str, secret: str) -> None:
+        """Whoever cannot sit where they said is not signed in."""
+        author = Author(user.login, user.id)
+        try:
+            await self._phones.sit(user.account_id, user.id, extension, secret, author)
+        except CallctlError:
+            await self.sign_out(secret)
+            raise
 
     async def _check(self, credentials: SignIn) -> User:
         user = await self._store.get_user(credentials.login)

@@ -50,7 +50,12 @@ _FINISH = "update call_orders set state = $2, detail = $3 where id = $1 and stat
 
 _FORGET = "delete from call_orders where id = $1 and state = 'sending'"
 
-_OWN_EXTENSION = "select extension from users where account_id = $1 and id = $2"
+# Of the phone that the person sits at (R003-20), else their own.
+_OWN_EXTENSION = """
+select coalesce((select b.extension from phone_bindings b join sessions s on s.id = b.session
+                 where b.user_id = u.id and s.expires_at > now()), u.extension)
+from users u where u.account_id = $1 and u.id = $2
+"""
 
 # Whom an extension calls back: the party outside, or inside the one that it is not itself.
 _PARTY = """

@@ -1,4 +1,4 @@
--- Words of recordings; tokens in addresses of webhooks leave the logs.
+-- Words of recordings; where people sit; tokens in addresses of webhooks leave the logs.
 
 -- Part 3's first weeks wrote whole addresses. What they were stays in `webhooks`.
 update audit
@@ -30,3 +30,13 @@ create index recording_accesses_by_time on recording_accesses using brin (at);
 
 -- Clients with several numbers, which reports add up (positions begin at 0).
 create index client_numbers_further on client_numbers (account_id, client_id) where position > 0;
+
+-- R003-20: at which phone somebody sits, for as long as the session that said so.
+create table phone_bindings (
+    account_id  bigint not null references accounts on delete cascade,
+    extension   text not null,
+    user_id     bigint not null unique references users on delete cascade,
+    session     bigint not null unique references sessions (id) on delete cascade,
+    bound_at    timestamptz not null default now(),
+    primary key (account_id, extension)
+);
