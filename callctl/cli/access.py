@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from callctl.app import sign_in_resets
+from callctl.cli.accounts import add_account_option
 from callctl.cli.common import (
     EXIT_OK,
     Failure,
@@ -74,7 +75,7 @@ def add_commands(commands: Any) -> None:
 
 def _add_verb(verbs: Any, name: str, work: _Work, words: str) -> Any:
     verb = verbs.add_parser(name, help=words)
-    verb.add_argument("--account", default="main", metavar="CODE", help="default: main")
+    add_account_option(verb)
     add_json_flag(verb)
     verb.set_defaults(run=lambda arguments: run_async(_run(work, arguments)))
     return verb

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from callctl.cli.accounts import add_account_option, find_account
 from callctl.cli.common import (
     EXIT_NO,
     EXIT_OK,
@@ -19,8 +20,6 @@ from callctl.cli.common import (
 )
 from callctl.core.calls.imported import FREEPBX, WAZO
 from callctl.core.calls.inventory import Inventory
-from callctl.features.access.service import AccessService
-from callctl.features.access.store import AccessStore
 from callctl.features.calls import imports
 from callctl.features.calls.offline import load_inventory
 
@@ -41,7 +40,7 @@ def add_commands(commands: Any) -> None:
             f"begins with {kind}:. The exit code is 1 when lines were refused. See docs/import.md.",
         )
         one.add_argument("file", type=Path, metavar="FILE")
-        one.add_argument("--account", default="main", metavar="CODE", help="default: main")
+        add_account_option(one)
         one.add_argument("--dry-run", action="store_true", help="only say what would be stored")
         if kind == FREEPBX:
             one.add_argument(
@@ -69,11 +68,7 @@ async def _import(arguments: argparse.Namespace, kind: str) -> int:
     except (OSError, ValueError, csv.Error, msgspec.MsgspecError) as error:
         raise Failure(f"{arguments.file}: {error}") from error
     async with open_database(settings_of_installation()) as db:
-        access = AccessStore(db)
-        await AccessService(access).bootstrap()
-        account_id = await access.get_account_id(arguments.account)
-        if account_id is None:
-            raise Failure(f"there is no account {arguments.account!r}")
+        account_id = await find_account(db, arguments.account)
         new = await imports.save(db, account_id, read.calls, dry_run=arguments.dry_run)
     _say(arguments, read, new)
     return EXIT_NO if read.refused else EXIT_OK

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from callctl.cli.accounts import add_account_option, find_account
 from callctl.cli.common import (
     EXIT_OK,
     Failure,
@@ -16,8 +17,6 @@ from callctl.cli.common import (
 )
 from callctl.core.author import COMMAND_LINE
 from callctl.core.scope import CallScope
-from callctl.features.access.service import AccessService
-from callctl.features.access.store import AccessStore
 from callctl.features.limits.model import (
     MAX_HOURS,
     Approve,
@@ -60,7 +59,7 @@ def add_commands(commands: Any) -> None:
         (approve, _approve),
         (refuse, _refuse),
     ):
-        verb.add_argument("--account", default="main", metavar="CODE", help="default: main")
+        add_account_option(verb)
         add_json_flag(verb)
         verb.set_defaults(run=lambda arguments, run=run: run_async(run(arguments)))
 
@@ -68,11 +67,7 @@ def add_commands(commands: Any) -> None:
 @asynccontextmanager
 async def _service(account: str) -> AsyncIterator[tuple[LimitService, int]]:
     async with open_database(settings_of_process()) as db:
-        access = AccessStore(db)
-        await AccessService(access).bootstrap()
-        account_id = await access.get_account_id(account)
-        if account_id is None:
-            raise Failure(f"there is no account {account!r}")
+        account_id = await find_account(db, account)
         routing = RoutingService(RoutingStore(db))
         await routing.load()
         service = LimitService(db, lambda: routing.table)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from callctl.cli.accounts import add_account_option, find_account
 from callctl.cli.common import (
     EXIT_OK,
     Failure,
@@ -17,7 +18,6 @@ from callctl.cli.common import (
 )
 from callctl.config import Settings
 from callctl.core.author import COMMAND_LINE
-from callctl.features.access.store import AccessStore
 from callctl.features.recordings.keys import (
     Keyring,
     make_master_key,
@@ -53,7 +53,7 @@ def add_commands(commands: Any) -> None:
         "telephone: fit to look for a recording by, not to read one. The access is logged.",
     )
     words.add_argument("recording", type=int, metavar="ID")
-    words.add_argument("--account", default="main", metavar="CODE", help="default: main")
+    add_account_option(words)
     words.add_argument("--print-only", action="store_true", help="keep nothing of it")
     add_json_flag(words)
     words.set_defaults(run=run_transcribe)
@@ -124,9 +124,7 @@ async def _keep(
 async def _read(settings: Settings, arguments: argparse.Namespace) -> tuple[int, bytes]:
     """The account and the audio, its access logged. Raises CallctlError, Failure, SealBroken."""
     async with open_database(settings) as db:
-        account_id = await AccessStore(db).get_account_id(arguments.account)
-        if account_id is None:
-            raise Failure(f"there is no account {arguments.account!r}")
+        account_id = await find_account(db, arguments.account)
         actor = Actor(account_id, "command line", frozenset())
         keys = Keyring(
             db, lambda: read_master_key(settings.recordings_key, settings.recordings_key_file)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from callctl.cli.accounts import add_account_option, find_account
 from callctl.cli.common import (
     EXIT_NO,
     EXIT_OK,
@@ -21,8 +22,6 @@ from callctl.cli.common import (
 )
 from callctl.core.author import COMMAND_LINE
 from callctl.core.errors import CallctlError
-from callctl.features.access.service import AccessService
-from callctl.features.access.store import AccessStore
 from callctl.features.limits.service import LimitService
 from callctl.features.rates.memory import TariffMemory, trunk_orders
 from callctl.features.routing.api import plan_view
@@ -73,7 +72,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _add_account(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--account", default="main", metavar="CODE", help="default: main")
+    add_account_option(parser)
 
 
 @asynccontextmanager
@@ -81,11 +80,7 @@ async def _service(
     account: str, *, make: bool = False, counted: bool = False
 ) -> AsyncIterator[tuple[RoutingService, int]]:
     async with open_database(settings_of_process(), make=make) as db:
-        access = AccessStore(db)
-        await AccessService(access).bootstrap()
-        account_id = await access.get_account_id(account)
-        if account_id is None:
-            raise Failure(f"there is no account {account!r}")
+        account_id = await find_account(db, account)
         limits = LimitService(db, lambda: service.table)
         tariffs, now = await TariffMemory().refresh(db, utc_now()), utc_now()
         service = RoutingService(

@@ -138,7 +138,11 @@ class ExportRunner:
             raise
         except OSError as error:
             log.error("export_failed", id=job["id"], error=str(error))
-            await self._fail(job["id"], f"the file cannot be written: {error.strerror}")
+            await self._fail(
+                job["id"],
+                f"the file cannot be written: {error.strerror}. Whoever runs callctl finds it at "
+                "exports_dir; then export again",
+            )
         except Exception:
             UNITS_FAILED.labels("export").inc()
             log.exception("export_failed", id=job["id"])

@@ -99,7 +99,8 @@ class Mailer:
         try:
             await asyncio.to_thread(_send, self._server, message)
         except (OSError, smtplib.SMTPException, ValueError) as error:
-            return f"{type(error).__name__}: {error}"[:500]
+            place = f"{self._server.host}:{self._server.port}, {self._server.security}"
+            return f"mail server {place}: {type(error).__name__}: {error}"[:500]
         return None
 
 
