@@ -213,6 +213,16 @@ class Settings:
         "/v1. Empty: only the stock is sold.",
     )
     number_provider_token: str = _setting("", "Its bearer token.", secret=True)
+    payment_provider_url: str | None = _setting(
+        None,
+        "Where the payment provider listens, as https://pay.example.org/v1 (docs/payments.md). "
+        "Empty: nobody can pay through one.",
+    )
+    payment_provider_secret: str = _setting(
+        "",
+        "What signs requests to the payment provider, and its callbacks. 16 characters or more.",
+        secret=True,
+    )
     smtp_host: str = _setting("", "Mail server for notices. Empty: no mail is sent.")
     smtp_port: int = _port(587, "Port of the mail server.")
     smtp_security: str = _setting(
@@ -400,6 +410,12 @@ def _check_meaning(name: str, value: Any, where: str) -> None:
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
             raise ConfigError(f"{where}: must be https://host/path or http://host/path")
+    elif name == "payment_provider_url" and value is not None:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.query:
+            raise ConfigError(f"{where}: must be https://host/path or http://host/path")
+    elif name == "payment_provider_secret" and value and len(value) < 16:
+        raise ConfigError(f"{where}: must have 16 characters or more")
     elif name in _NETWORKS:
         try:
             networks = networks_of(value)

@@ -12,6 +12,7 @@ from callctl.core.checks.alarms import ALARMS
 from callctl.core.errors import ERRORS
 from callctl.core.event_kinds import EVENT_FIELDS, EVENT_MEANINGS, EVENT_SCOPES
 from callctl.core.permissions import ROLE_SCOPES, SCOPE_MEANINGS, WHOLE_ACCOUNT_SCOPES
+from callctl.db.funds import RECEIVED_FIELDS
 from callctl.features.checks.doctor.catalogue import CHECKS
 from callctl.features.events.model import LiveCallView
 from callctl.features.events.steps import RECORD_FIELDS
@@ -323,6 +324,11 @@ def render_events() -> str:
         "## too_long",
         "",
         f"The call's {_names(TOO_LONG_FIELDS)}; `id` is null while it lasts.",
+        "",
+        "## money",
+        "",
+        f"`funds.received`: {_names(RECEIVED_FIELDS)}. `transfer.…`: the words of",
+        "`GET /api/v1/transfers`. `invoice.…`: those of `GET /api/v1/invoice-requests`.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -29,6 +29,8 @@ from callctl.features.events.live import LiveDesk
 from callctl.features.events.service import EventService
 from callctl.features.exports.runner import ExportRunner
 from callctl.features.exports.service import ExportService, ExportSettings
+from callctl.features.ledger.export import LEDGER_TABLE
+from callctl.features.ledger.service import LedgerService
 from callctl.features.limits.service import LimitService
 from callctl.features.long_calls.service import LongCallService
 from callctl.features.notices.service import NoticeService
@@ -36,6 +38,9 @@ from callctl.features.originate.service import OriginateService
 from callctl.features.originate.store import OrderStore
 from callctl.features.packages.service import PackageService
 from callctl.features.packages.watch import PackageWatch
+from callctl.features.payments.invoices import InvoiceService
+from callctl.features.payments.provider import NoProvider, PaymentProvider, SandboxProvider
+from callctl.features.payments.service import PaymentService
 from callctl.features.people.groups import GroupService
 from callctl.features.people.invitations import InvitationService
 from callctl.features.people.users import SignInResets, UserService
@@ -55,6 +60,8 @@ from callctl.features.reports.service import ReportService
 from callctl.features.routing.rights import require_call
 from callctl.features.routing.service import RoutingService
 from callctl.features.routing.store import RoutingStore
+from callctl.features.transfers.export import TRANSFERS_TABLE
+from callctl.features.transfers.service import TransferService
 from callctl.features.webhooks.delivery import Deliverer
 from callctl.features.webhooks.service import WebhookService
 from callctl.features.webhooks.store import WebhookStore
@@ -122,6 +129,12 @@ class Services:
         self.running_costs = RunningCosts(self.tariff_memory, lambda: self.routing.table)
         self.charging = CallCharging(self.tariff_memory, lambda: self.routing.table)
 
+        # Money
+        self.ledger = LedgerService(db)
+        self.transfers = TransferService(db)
+        self.payments = PaymentService(db, payment_provider(settings), settings.http_public_url)
+        self.invoices = InvoiceService(db)
+
         # What is kept of calls
         self.calls = CallService(db)
         self.reports = ReportService(
@@ -134,7 +147,7 @@ class Services:
             settings.exports_at_once,
         )
         self.export_runner = ExportRunner(db, exports)
-        tables = (CALLS_TABLE, *self.reports.tables())
+        tables = (CALLS_TABLE, LEDGER_TABLE, TRANSFERS_TABLE, *self.reports.tables())
         self.exports = ExportService(db, tables, exports, self.export_runner.wake)
         keys = Keyring(
             db, lambda: read_master_key(settings.recordings_key, settings.recordings_key_file)
@@ -203,6 +216,13 @@ class Services:
             return None
         account_id, kind, key = found
         return EndpointOwner(account_id, key if kind == "extension" else None)
+
+
+def payment_provider(settings: Settings) -> PaymentProvider:
+    """The one that is set."""
+    if settings.payment_provider_url is None or not settings.payment_provider_secret:
+        return NoProvider()
+    return SandboxProvider(settings.payment_provider_url, settings.payment_provider_secret)
 
 
 def sign_in_resets(access: AccessService) -> SignInResets:

@@ -12,16 +12,19 @@ import callctl.features.checks.api
 import callctl.features.clients.api
 import callctl.features.events.api
 import callctl.features.exports.api
+import callctl.features.ledger.api
 import callctl.features.limits.api
 import callctl.features.long_calls.api
 import callctl.features.notices.api
 import callctl.features.originate.api
 import callctl.features.packages.api
+import callctl.features.payments.api
 import callctl.features.people.api
 import callctl.features.rates.api
 import callctl.features.recordings.api
 import callctl.features.reports.api
 import callctl.features.routing.api
+import callctl.features.transfers.api
 import callctl.features.webhooks.api
 from callctl.app.readiness import readiness_checks
 from callctl.app.services import Services
@@ -63,6 +66,9 @@ def list_endpoints(services: Services) -> list[Endpoint]:
         ),
         *callctl.features.accounts.api.endpoints(services.accounts),
         *callctl.features.packages.api.endpoints(services.packages),
+        *callctl.features.ledger.api.endpoints(services.ledger),
+        *callctl.features.transfers.api.endpoints(services.transfers),
+        *callctl.features.payments.api.endpoints(services.payments, services.invoices),
         *callctl.features.audit.api.endpoints(services.audit),
         *callctl.features.checks.api.endpoints(services.alarms),
     ]

@@ -18,6 +18,7 @@ from callctl.cli import (
     doctor,
     imports,
     journal,
+    ledger,
     limits,
     packages,
     recordings,
@@ -52,6 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
             access,
             imports,
             asterisk,
+            ledger,
         ),
     ):
         subject.add_commands(commands)

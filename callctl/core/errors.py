@@ -66,6 +66,18 @@ _ALL = (
         "Use a token with that scope, or ask an administrator.",
     ),
     ErrorCode(
+        "own_transfer",
+        403,
+        "Whoever has made a transfer cannot audit it, nor can a token of theirs.",
+        "Ask somebody else who may audit transfers.",
+    ),
+    ErrorCode(
+        "bad_signature",
+        403,
+        "A payment provider's message is not signed with the secret, or is not of these minutes.",
+        "Check `payment_provider_secret` and the clocks of both machines.",
+    ),
+    ErrorCode(
         "cross_origin",
         403,
         "A browser sent a changing request from another site's page with this user's session.",
@@ -138,6 +150,13 @@ _ALL = (
         "Remove a member, or buy more seats; `detail` has the counts.",
     ),
     ErrorCode(
+        "transfer_final",
+        409,
+        "The transfer was audited: `detail` has its `state`. An approved one stays for ever, a "
+        "rejected one can only be deleted.",
+        "Make a new transfer.",
+    ),
+    ErrorCode(
         "body_too_large",
         413,
         "The body is larger than this server takes.",
@@ -160,6 +179,19 @@ _ALL = (
         422,
         "A field is unknown, missing, of the wrong type or out of range; `field` names it.",
         "Correct that field; /api/v1/openapi.json has its schema.",
+    ),
+    ErrorCode(
+        "currency_mismatch",
+        422,
+        "The money is of another currency than a wallet that it touches; `detail` has both.",
+        "Give the wallet's currency.",
+    ),
+    ErrorCode(
+        "not_the_superior",
+        422,
+        "A transfer goes to the direct superior: not to oneself, not to a sibling, not further up, "
+        "not down.",
+        "Take a target of GET /api/v1/transfers/targets.",
     ),
     ErrorCode(
         "invalid_import",
@@ -228,6 +260,12 @@ _ALL = (
         "Try again later, or take a number of the stock. Nothing was bought.",
     ),
     ErrorCode(
+        "payment_refused",
+        502,
+        "The payment provider refused to take the payment; `detail` has its status.",
+        "Look at the provider's account. No money has moved.",
+    ),
+    ErrorCode(
         "database_unavailable",
         503,
         "PostgreSQL cannot be reached. Calls go on, and their records follow.",
@@ -239,6 +277,13 @@ _ALL = (
         "The master key of encrypted recordings is missing, or is another than they were made by.",
         "Put the right key where `recordings_key_file` or `recordings_key` says; `callctl doctor` "
         "tells which one that is. A first one: `callctl recordings make-key`.",
+    ),
+    ErrorCode(
+        "payment_provider_unavailable",
+        503,
+        "No payment provider is set, or it cannot be reached.",
+        "Set `payment_provider_url` and `payment_provider_secret`. It is safe to ask again with "
+        "the same Idempotency-Key.",
     ),
     ErrorCode(
         "asterisk_unavailable",

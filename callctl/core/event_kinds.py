@@ -22,6 +22,12 @@ class EventKind(StrEnum):
     PACKAGE_PAID = "package.paid"
     PACKAGE_ENDING = "package.ending"
     PACKAGE_ENDED = "package.ended"
+    FUNDS_RECEIVED = "funds.received"
+    TRANSFER_CREATED = "transfer.created"
+    TRANSFER_APPROVED = "transfer.approved"
+    TRANSFER_REJECTED = "transfer.rejected"
+    INVOICE_REQUESTED = "invoice.requested"
+    INVOICE_CHANGED = "invoice.changed"
 
 
 EVENT_MEANINGS: Mapping[EventKind, str] = MappingProxyType(
@@ -38,16 +44,26 @@ EVENT_MEANINGS: Mapping[EventKind, str] = MappingProxyType(
         EventKind.PACKAGE_PAID: "A package was activated, renewed or got more seats.",
         EventKind.PACKAGE_ENDING: "A package ends in some days.",
         EventKind.PACKAGE_ENDED: "A package is over, and was not renewed.",
+        EventKind.FUNDS_RECEIVED: "Money came into the account's wallet.",
+        EventKind.TRANSFER_CREATED: "A transfer to the superior awaits audit.",
+        EventKind.TRANSFER_APPROVED: "A transfer was approved, and paid.",
+        EventKind.TRANSFER_REJECTED: "A transfer was rejected.",
+        EventKind.INVOICE_REQUESTED: "An account directly below asks for an invoice.",
+        EventKind.INVOICE_CHANGED: "One's own invoice request was invoiced, paid or declined.",
     }
 )
 
+_SCOPES_BY_SUBJECT = {
+    "funds": Scope.LEDGER_READ,
+    "invoice": Scope.LEDGER_READ,
+    "package": Scope.PACKAGES_READ,
+    "recording": Scope.RECORDINGS_READ,
+    "transfer": Scope.LEDGER_READ,
+}
+
 EVENT_SCOPES: Mapping[EventKind, Scope] = MappingProxyType(
-    {
-        kind: {"recording": Scope.RECORDINGS_READ, "package": Scope.PACKAGES_READ}.get(
-            kind.partition(".")[0], Scope.CALLS_READ
-        )
-        for kind in EventKind
-    }
+    {kind: _SCOPES_BY_SUBJECT.get(kind.partition(".")[0], Scope.CALLS_READ) for kind in EventKind}
+    | {EventKind.INVOICE_REQUESTED: Scope.INVOICES_WRITE}
 )
 """The scope that somebody needs to be told of each kind."""
 
@@ -59,6 +75,11 @@ EVENT_FIELDS: Mapping[EventKind, str] = MappingProxyType(
         EventKind.CALL_MISSED: "record",
         EventKind.CALL_CHANGED: "record",
         EventKind.CALL_TOO_LONG: "too_long",
+        **{
+            kind: "money"
+            for kind in EventKind
+            if kind.startswith(("funds.", "transfer.", "invoice."))
+        },
     }
 )
 """Which of the shapes of docs/events.md the `data` of a kind has."""

@@ -21,6 +21,11 @@ class Scope(StrEnum):
     CLIENTS_WRITE = "clients:write"
     EXPORTS_WRITE = "exports:write"
     GROUPS_WRITE = "groups:write"
+    INVOICES_WRITE = "invoices:write"
+    LEDGER_BELOW = "ledger:below"
+    LEDGER_ISSUE = "ledger:issue"
+    LEDGER_READ = "ledger:read"
+    LEDGER_TOP_UP = "ledger:top_up"
     LIMITS_APPROVE = "limits:approve"
     LIMITS_READ = "limits:read"
     PACKAGES_READ = "packages:read"
@@ -29,6 +34,7 @@ class Scope(StrEnum):
     NUMBERS_BUY = "numbers:buy"
     NUMBERS_READ = "numbers:read"
     NUMBERS_STOCK = "numbers:stock"
+    PAYMENTS_WRITE = "payments:write"
     PROFILE_WRITE = "profile:write"
     RATES_READ = "rates:read"
     RATES_WRITE = "rates:write"
@@ -43,6 +49,8 @@ class Scope(StrEnum):
     SYSTEM_READ = "system:read"
     THRESHOLDS_WRITE = "thresholds:write"
     TOKENS_WRITE = "tokens:write"
+    TRANSFERS_AUDIT = "transfers:audit"
+    TRANSFERS_WRITE = "transfers:write"
     USERS_READ = "users:read"
     USERS_WRITE = "users:write"
     WEBHOOKS_WRITE = "webhooks:write"
@@ -63,6 +71,11 @@ SCOPE_MEANINGS: Mapping[Scope, str] = MappingProxyType(
         Scope.CLIENTS_WRITE: "Add, change and import clients and their groups.",
         Scope.EXPORTS_WRITE: "Export what may be read; fetch and verify exports.",
         Scope.GROUPS_WRITE: "Make, change and delete groups.",
+        Scope.INVOICES_WRITE: "See, answer and settle invoice requests of accounts directly below.",
+        Scope.LEDGER_BELOW: "See the ledgers of accounts directly below.",
+        Scope.LEDGER_ISSUE: "Give funds to accounts directly below.",
+        Scope.LEDGER_READ: "See the account's money: ledger, transfers, payments, invoices.",
+        Scope.LEDGER_TOP_UP: "Credit money from outside to one's own account and those below.",
         Scope.LIMITS_APPROVE: "Let held calls to the outside pass, or refuse them.",
         Scope.LIMITS_READ: "See limits of calls to the outside, held calls and notices.",
         Scope.PACKAGES_READ: "See the package, its members, quotes and orders.",
@@ -71,6 +84,7 @@ SCOPE_MEANINGS: Mapping[Scope, str] = MappingProxyType(
         Scope.NUMBERS_BUY: "Buy, test and release numbers, and ask for others.",
         Scope.NUMBERS_READ: "See one's numbers, those for sale, and requests for others.",
         Scope.NUMBERS_STOCK: "Load and price numbers for sale; answer requests.",
+        Scope.PAYMENTS_WRITE: "Pay through a provider, ask for invoices.",
         Scope.PROFILE_WRITE: "Change one's own name, password, second factor and sessions.",
         Scope.RATES_READ: "See price lists, who pays by which, and what a call would cost.",
         Scope.RATES_WRITE: "Import price lists, and say who pays by which.",
@@ -85,6 +99,8 @@ SCOPE_MEANINGS: Mapping[Scope, str] = MappingProxyType(
         Scope.SYSTEM_READ: "See how the system is doing.",
         Scope.THRESHOLDS_WRITE: "Set from when on a call is too long, and who is told.",
         Scope.TOKENS_WRITE: "See, issue and revoke tokens.",
+        Scope.TRANSFERS_AUDIT: "Approve or reject transfers that somebody else has made.",
+        Scope.TRANSFERS_WRITE: "Make transfers to the superior, delete those not approved.",
         Scope.USERS_READ: "See people and groups.",
         Scope.USERS_WRITE: "Invite, make, change and block people.",
         Scope.WEBHOOKS_WRITE: "See and change webhooks and their deliveries.",
@@ -122,9 +138,10 @@ _GROUPS_CALLS = _OWN_CALLS | {Scope.EXPORTS_WRITE, Scope.AUDIT_READ, Scope.USERS
 ROLE_SCOPES: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         Role.ADMINISTRATOR: ALL_SCOPES,
-        # Sees all calls, changes no settings.
+        # Sees all calls and all money, changes no settings and moves none.
         Role.HEAD: _GROUPS_CALLS
         | {
+            Scope.LEDGER_READ,
             Scope.LIMITS_READ,
             Scope.NUMBERS_READ,
             Scope.PACKAGES_READ,
@@ -145,6 +162,11 @@ WHOLE_ACCOUNT_SCOPES: frozenset[str] = frozenset(
         Scope.ACCOUNTS_WRITE,
         Scope.CLIENTS_SETTINGS,
         Scope.GROUPS_WRITE,
+        Scope.INVOICES_WRITE,
+        Scope.LEDGER_BELOW,
+        Scope.LEDGER_ISSUE,
+        Scope.LEDGER_READ,
+        Scope.LEDGER_TOP_UP,
         Scope.LIMITS_APPROVE,
         Scope.PACKAGES_READ,
         Scope.PACKAGES_SELL,
@@ -154,6 +176,7 @@ WHOLE_ACCOUNT_SCOPES: frozenset[str] = frozenset(
         Scope.NUMBERS_STOCK,
         Scope.RATES_READ,
         Scope.RATES_WRITE,
+        Scope.PAYMENTS_WRITE,
         Scope.RECORDINGS_LOG,
         Scope.RECORDINGS_MANAGE,
         Scope.ROUTING_READ,
@@ -162,27 +185,32 @@ WHOLE_ACCOUNT_SCOPES: frozenset[str] = frozenset(
         Scope.SYSTEM_READ,
         Scope.THRESHOLDS_WRITE,
         Scope.TOKENS_WRITE,
+        Scope.TRANSFERS_AUDIT,
+        Scope.TRANSFERS_WRITE,
         Scope.USERS_WRITE,
         Scope.WEBHOOKS_WRITE,
     }
 )
 """Rights over the whole account: whoever sees a part of its calls only can have none of them."""
 
+_OPERATORS = frozenset({Scope.LEDGER_TOP_UP, Scope.SYSTEM_READ})
+
 _LACKING_SCOPES: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "operator": frozenset(),
-        # The machine and its Asterisk are the operator's.
-        "reseller": frozenset({Scope.SYSTEM_READ}),
+        # The machine and its Asterisk are the operator's, and so is money from outside.
+        "reseller": _OPERATORS,
         # Nothing is below an enterprise.
-        "enterprise": frozenset(
-            {
-                Scope.SYSTEM_READ,
-                Scope.ACCOUNTS_READ,
-                Scope.ACCOUNTS_WRITE,
-                Scope.NUMBERS_STOCK,
-                Scope.PACKAGES_SELL,
-            }
-        ),
+        "enterprise": _OPERATORS
+        | {
+            Scope.ACCOUNTS_READ,
+            Scope.ACCOUNTS_WRITE,
+            Scope.INVOICES_WRITE,
+            Scope.LEDGER_BELOW,
+            Scope.LEDGER_ISSUE,
+            Scope.NUMBERS_STOCK,
+            Scope.PACKAGES_SELL,
+        },
     }
 )
 
@@ -235,6 +263,8 @@ OPEN_TO_ALL: frozenset[tuple[str, str]] = frozenset(
         ("POST", "/api/v1/sessions"),
         ("DELETE", "/api/v1/sessions"),
         ("POST", "/api/v1/invitations/accept"),
+        # Signed by the provider.
+        ("POST", "/api/v1/payments/callback"),
     }
 )
 """The operations that need no scope: a method and a path that is not here must name one."""

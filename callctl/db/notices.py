@@ -15,6 +15,15 @@ insert into notice_mails (notice, recipient) select $1, r from unnest($2::text[]
 on conflict do nothing
 """
 
+NOTICE_SETTLE = """
+with settled as (
+    update notices set acknowledged_at = now(), acknowledged_by = $4
+    where account_id = $1 and kind = $2 and subject = $3 and acknowledged_at is null
+    returning id
+)
+delete from notice_mails where notice in (select id from settled) and state = 'waiting'
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class NewNotice:
@@ -46,3 +55,11 @@ async def raise_notice(
     if id_ is not None and mail_to:
         await connection.execute(MAILS_INSERT, id_, list(mail_to))
     return id_
+
+
+async def settle_notice(
+    connection: Any, account_id: int, kind: str, subject: str, author: str
+) -> None:
+    """Nobody needs to look at it any more: `author` has done what it asks for. Mails that wait
+    are not sent."""
+    await connection.execute(NOTICE_SETTLE, account_id, kind, subject, author)

@@ -15,7 +15,9 @@ from callctl.features.calls.saved_filters import SavedFilterService
 from callctl.features.clients.groups import ClientGroups
 from callctl.features.clients.model import NewClient, NumberInput
 from callctl.features.clients.service import ClientService
+from callctl.features.ledger.model import TopUp
 from callctl.features.long_calls.model import TooLongRule, TooLongSettings
+from callctl.features.payments.model import NewInvoiceRequest
 from callctl.features.people.model import NewGroup, NewInvitation
 from callctl.features.rates.model import (
     ApplyImport,
@@ -23,6 +25,7 @@ from callctl.features.rates.model import (
     NewAssignment,
     NewTariff,
 )
+from callctl.features.transfers.model import NewTransfer
 from callctl.http.endpoint import Actor
 from callctl.secrets import digest
 
@@ -175,6 +178,10 @@ KEYS: dict[str, str] = {
 }  # fmt: skip
 """What stands before ``{id}`` in a path → the query for the full account's own one of them."""
 
+_PAYMENT = """
+insert into payments (account_id, provider, amount, currency, state, pay_url, created_by)
+values ($1, 'sandbox', 100, 'USD', 'waiting', $2, 'x')
+"""
 _USER = """
 insert into users (account_id, login, name, role, password_hash, extension, granted)
 values ($1, $2, $2, $3, '-', $4, $5) returning id
@@ -269,6 +276,15 @@ async def _set_price(daemon: Daemon, boss: Actor) -> None:
     await daemon.db.execute(_COST, boss.account_id, WORD)
 
 
+async def _furnish_money(daemon: Daemon, boss: Actor, operator: int) -> None:
+    """Funds, a transfer that awaits audit, a payment that waits, a request for an invoice."""
+    bank = Actor(operator, "bank", ALL_SCOPES)
+    await daemon.ledger.top_up(bank, TopUp(10_000, "USD", boss.account_id, f"{WORD} note"), None)
+    await daemon.transfers.create(boss, NewTransfer(operator, 100, "USD", f"{WORD} note"), None)
+    await daemon.db.execute(_PAYMENT, boss.account_id, f"https://pay.example.org/{WORD}")
+    await daemon.invoices.request(boss, NewInvoiceRequest(100, "USD", f"{WORD} Ltd"), None)
+
+
 async def furnish(daemon: Daemon) -> House:
     """The full account is an enterprise; beside it there is a reseller, below the operator both."""
     db = daemon.db
@@ -294,6 +310,7 @@ async def furnish(daemon: Daemon) -> House:
     await daemon.invitations.invite(boss, NewInvitation(Role.MANAGER, f"{WORD} invited"))
     await daemon.access.create_token(boss, NewToken(f"{WORD} token", sorted(boss.scopes)))
     await SavedFilterService(db).create(boss, NewSavedFilter(f"{WORD} filter", CallFilters()))
+    await _furnish_money(daemon, boss, operator)
     await db.execute(_CALL, full, WORD, zlib.compress(WORD.encode()))
     await _add_clients(daemon, boss)
     rule = TooLongRule(3600, group=WORD)

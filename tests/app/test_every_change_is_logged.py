@@ -14,7 +14,9 @@ import pytest
 from callctl.app import Daemon
 from callctl.asterisk.ami import AmiClient
 from callctl.core.changes import ACTIONS
+from callctl.core.permissions import Role
 from tests.app.full_house import KEYS, WORD, House, furnish
+from tests.ledger.provider import sandbox
 from tests.people.conftest import PASSWORD
 from tests.recordings.switchboard import Switchboard
 from tests.wire.peers import HOST, ami_peer
@@ -103,7 +105,7 @@ async def test_every_operation_that_changes_something_writes_a_line(walk: Walk) 
     for part in (
         clients, client_lists, call_list, calls_and_recordings, pauses, exports_and_callbacks,
         routing, tariffs, numbers, number_requests, webhooks_and_notices, people, profile, accounts,
-        packages,
+        packages, money,
     ):  # fmt: skip
         await part(walk)
     declared = {
@@ -378,3 +380,36 @@ async def packages(walk: Walk) -> None:
     boss = walk.house.people[f"{WORD}-boss"]
     await walk.change("DELETE", "/seats/{id}", id=boss)
     await walk.change("POST", "/seats", {"user_id": boss})
+
+
+async def money(walk: Walk) -> None:
+    house = walk.house
+    await house.add_person("auditor", Role.ADMINISTRATOR, house.full)
+    auditor, operator = house.sessions["auditor"], house.sessions["operator-administrator"]
+    usd = {"amount": 100, "currency": "USD"}
+    await walk.change("POST", "/ledger/top-ups", usd, operator)
+    await walk.change("POST", "/ledger/issues", usd | {"account_id": house.full}, operator)
+    target = (await walk.ask("GET", "/api/v1/transfers/targets"))["items"][0]["id"]
+    for state in ("approved", "rejected"):
+        made = (await walk.change("POST", "/transfers", usd | {"target": target}))["id"]
+        await walk.change("PATCH", "/transfers/{id}", {"state": state}, auditor, id=made)
+    await walk.change("DELETE", "/transfers/{id}", id=made)
+    await _payments(walk, usd)
+    new = usd | {"legal_name": "Example Ltd"}
+    for answers in (({"state": "declined"},), (_INVOICED, {"state": "paid"})):
+        made = (await walk.change("POST", "/invoice-requests", new))["id"]
+        for answer in answers:
+            await walk.change("PATCH", "/invoicing/{id}", answer, operator, id=made)
+
+
+_INVOICED = {"state": "invoiced", "invoice_number": "1"}
+
+
+async def _payments(walk: Walk, usd: dict[str, Any]) -> None:
+    """Through a provider that the test plays."""
+    async with sandbox() as provider:
+        walk.house.daemon.payments.provider = provider.client
+        for state in ("paid", "failed"):
+            made = (await walk.change("POST", "/payments", usd))["id"]
+            body, headers = provider.news(str(made), state, **usd)
+            await walk.change("POST", "/payments/callback", body, headers)

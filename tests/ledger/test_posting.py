@@ -1,7 +1,6 @@
 """The ledger on a real PostgreSQL: what is posted, what is refused, and what nobody can do."""
 
 import asyncio
-from collections.abc import Awaitable
 
 import asyncpg
 import pytest
@@ -20,14 +19,7 @@ from callctl.core.money.postings import (
 )
 from callctl.db.ledger import charge, charge_many, hold, post, refund, release, wallet_of
 from callctl.db.pool import Database
-from tests.ledger.conftest import ANNA, Tree, funding
-
-
-async def _refused(act: Awaitable[object], code: str) -> CallctlError:
-    with pytest.raises(CallctlError) as caught:
-        await act
-    assert caught.value.code == code
-    return caught.value
+from tests.ledger.conftest import ANNA, Tree, funding, refused
 
 
 async def test_a_charge_goes_from_the_wallet_to_the_sellers_income(tree: Tree) -> None:
@@ -51,13 +43,13 @@ async def test_what_is_not_there_is_not_spent_and_the_answer_says_what_is_missin
     tree: Tree,
 ) -> None:
     await tree.fund(tree.shop, 100)
-    error = await _refused(tree.charge(tree.shop, 150), "insufficient_funds")
+    error = await refused(tree.charge(tree.shop, 150), "insufficient_funds")
     assert error.status == 402
     assert error.detail == {"needed": 150, "available": 100, "shortfall": 50, "currency": "EUR"}
     assert (await tree.wallet(tree.shop)).balance == 100
     await tree.charge(tree.shop, 150, overdraw=True)
     assert (await tree.wallet(tree.shop)).balance == -50
-    error = await _refused(tree.charge(tree.shop, 1), "insufficient_funds")
+    error = await refused(tree.charge(tree.shop, 1), "insufficient_funds")
     assert error.detail["available"] == -50
 
 
@@ -66,17 +58,17 @@ async def test_the_operator_pays_nobody(tree: Tree) -> None:
     assert await tree.balances() == {}
 
 
-async def test_a_price_in_another_currency_is_refused(tree: Tree) -> None:
+async def test_a_price_in_another_currency_isrefused(tree: Tree) -> None:
     await tree.fund(tree.shop, 100)
-    await _refused(tree.charge(tree.shop, 1, currency="HUF"), "conflict")
+    await refused(tree.charge(tree.shop, 1, currency="HUF"), "conflict")
     posting = funding(tree.shop, tree.operator, 5)
     async with tree.db.transaction() as connection:
         wrong = Posting(tree.shop, "HUF", "top_up", "cash", posting.lines)
-        await _refused(post(connection, [wrong], ANNA), "conflict")
+        await refused(post(connection, [wrong], ANNA), "conflict")
 
 
 async def test_an_account_that_is_not_there_is_not_found(tree: Tree) -> None:
-    await _refused(tree.charge(10**9, 1), "not_found")
+    await refused(tree.charge(10**9, 1), "not_found")
 
 
 async def test_the_last_coin_is_spent_once_by_fifty_at_the_same_time(tree: Tree) -> None:
@@ -151,7 +143,7 @@ async def test_one_charge_too_many_in_a_batch_undoes_all_of_it(tree: Tree) -> No
     await tree.fund(tree.shop, 10)
     charges = [Charge(tree.shop, 4, "call", f"call:{n}") for n in range(3)]
     async with tree.db.transaction() as connection:
-        await _refused(charge_many(connection, charges, ANNA), "insufficient_funds")
+        await refused(charge_many(connection, charges, ANNA), "insufficient_funds")
     assert (await tree.wallet(tree.shop)).balance == 10
 
 
@@ -186,7 +178,7 @@ async def test_a_failure_after_a_charge_leaves_nothing_of_it(tree: Tree) -> None
             await tree.db.fetchval("select pg_terminate_backend($1, 5000)", pid)
             await connection.execute("select 1")
 
-    await _refused(killed(), "database_unavailable")
+    await refused(killed(), "database_unavailable")
     assert await tree.balances() == {
         (tree.operator, "issuance"): -100, (tree.shop, "wallet"): 100
     }  # fmt: skip
@@ -214,7 +206,7 @@ async def test_a_refund_is_an_opposite_entry_of_class_out_that_names_what_it_cor
         with_amount = refund(
             connection, transaction_id=charged.transaction_id, amount=1, reference="r", author=ANNA
         )
-        await _refused(with_amount, "conflict")
+        await refused(with_amount, "conflict")
     assert part is not None
     assert rest is not None
     assert none is None
@@ -257,11 +249,11 @@ async def test_a_correction_of_funds_takes_only_what_is_still_there(tree: Tree) 
     await tree.charge(tree.shop, 60)
     order = Refund(funded.transaction_id, "typing error")
     async with tree.db.transaction() as connection:
-        await _refused(post(connection, [order], ANNA), "insufficient_funds")
+        await refused(post(connection, [order], ANNA), "insufficient_funds")
         (part,) = await post(connection, [Refund(funded.transaction_id, "t", 40)], ANNA)
         assert part is not None
         again = Refund(part.transaction_id, "a correction of a correction")
-        await _refused(post(connection, [again], ANNA), "conflict")
+        await refused(post(connection, [again], ANNA), "conflict")
     assert part.balance == 0
 
 
@@ -283,10 +275,10 @@ async def test_what_is_held_cannot_be_spent_until_it_is_released(tree: Tree) -> 
         held = await hold(connection, account_id=tree.shop, amount=70, reference="transfer:1")
     wallet = await tree.wallet(tree.shop)
     assert (wallet.balance, wallet.held, wallet.available) == (100, 70, 30)
-    await _refused(tree.charge(tree.shop, 31), "insufficient_funds")
+    await refused(tree.charge(tree.shop, 31), "insufficient_funds")
     async with tree.db.transaction() as connection:
         more = hold(connection, account_id=tree.shop, amount=31, reference="transfer:2")
-        await _refused(more, "insufficient_funds")
+        await refused(more, "insufficient_funds")
     async with tree.db.transaction() as connection:
         assert await release(connection, held)
         assert not await release(connection, held)
@@ -299,7 +291,7 @@ async def test_a_hold_is_spent_once_and_by_its_account_only(tree: Tree) -> None:
     await tree.fund(tree.bank, 100)
     async with tree.db.transaction() as connection:
         held = await hold(connection, account_id=tree.shop, amount=100, reference="transfer:1")
-    await _refused(tree.charge(tree.bank, 100, uses_hold=held), "conflict")
+    await refused(tree.charge(tree.bank, 100, uses_hold=held), "conflict")
     results = await asyncio.gather(
         *(tree.charge(tree.shop, 100, uses_hold=held) for _ in range(10)), return_exceptions=True
     )

@@ -1,7 +1,8 @@
 """The tree of accounts, seen from its nodes."""
 
 from callctl.core.author import SYSTEM
-from callctl.db.ledger import charge
+from callctl.core.money.postings import BookKey, BookKind, EntryClass, Line, Posting, Source
+from callctl.db.ledger import charge, post
 from tests.people.conftest import PASSWORD, Office, Person
 
 NEW = {"code": "acme", "name": "Acme", "kind": "reseller"}
@@ -98,6 +99,34 @@ async def test_an_account_has_its_parents_currency_until_it_chooses_or_has_money
     status, body = await office.ask("PATCH", path, {"currency": "EUR"}, who=rita)
     assert (status, body["error"]["field"]) == (409, "body.currency")
     assert (await office.ask("PATCH", path, {"currency": "COIN", "name": "S"}, who=rita))[0] == 200
+
+
+async def test_an_operator_changes_its_own_currency_and_nothing_else_of_itself(
+    office: Office,
+) -> None:
+    path = f"/accounts/{office.account}"
+    status, changed = await office.ask("PATCH", path, {"currency": "HUF"})
+    assert (status, changed["currency"]) == (200, "HUF")
+    _, log = await office.ask("GET", f"/audit?subject=account:{office.account}")
+    assert [entry["after"] for entry in log["items"]] == [{"currency": "HUF"}]
+    for change in ({"name": "x"}, {"currency": "EUR", "name": "x"}, {"timezone": "Asia/Seoul"}):
+        status, body = await office.ask("PATCH", path, change)
+        assert (status, body["error"]["code"]) == (409, "conflict"), change
+    status, body = await office.ask("PATCH", path, {"currency": "XXX"})
+    assert (status, body["error"]["field"]) == (422, "body.currency")
+    made = await make(office)
+    rita = await run_by(office, made, "rita")
+    own = f"/accounts/{made['account']['id']}"  # type: ignore[index]
+    assert (await office.ask("PATCH", own, {"currency": "EUR"}, who=rita))[0] == 409
+    operator = await office.db.fetchval("select id from accounts where parent_id is null")
+    lines = (
+        Line(BookKey(operator, BookKind.ISSUANCE), -1),
+        Line(BookKey(operator), 1, EntryClass.IN, Source.MANUAL),
+    )
+    async with office.db.transaction() as connection:
+        await post(connection, [Posting(operator, "HUF", "top_up", "cash", lines)], SYSTEM)
+    status, body = await office.ask("PATCH", path, {"currency": "EUR"})
+    assert (status, body["error"]["field"]) == (409, "body.currency")
 
 
 async def test_what_cannot_be_is_refused_by_its_field(office: Office) -> None:

@@ -47,6 +47,8 @@ def test_relative_paths_are_beneath_the_state_directory() -> None:
         ('log_level = "loud"', "not one of debug, info, warning, error"),
         ('state_dir = ""', "a path"),
         ('http_public_url = "calls.example.org"', "must be https://host"),
+        ('payment_provider_url = "pay.example.org"', "must be https://host"),
+        ('payment_provider_secret = "short"', "16 characters"),
         ('database_url = "mysql://x"', "must begin with postgresql://"),
         ("journal_grace_seconds = -1", "less than 0"),
         ("[http]\nport = 1", "http: there is no such setting"),

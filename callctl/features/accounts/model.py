@@ -65,7 +65,8 @@ class IssuedInvitation(Struct, frozen=True):
 
 
 class AccountChange(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is left out stays as it is. The currency stays once there was money in the wallet."""
+    """What is left out stays as it is. The currency stays once there was money in the wallet;
+    it is all that an operator changes of its own account."""
 
     name: Name | UnsetType = UNSET
     timezone: Zone | UnsetType = UNSET

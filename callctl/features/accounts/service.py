@@ -89,12 +89,15 @@ class AccountService:
     async def change_account(
         self, actor: Actor, account_id: int, change: AccountChange
     ) -> AccountItem:
-        """One's own is changed with its routing. Raises CallctlError: `not_found`, `conflict` (it
-        is one's own, or its wallet has entries in its currency), `invalid_field`."""
+        """One's own is changed with its routing, but for the operator's currency, which nobody
+        above could change. Raises CallctlError: `not_found`, `conflict` (it is one's own, or its
+        wallet has entries in its currency), `invalid_field`."""
         async with self._db.transaction() as connection:
             await connection.execute(store.ACCOUNT_LOCK, account_id)
-            before = await self._get_below(connection, actor, account_id)
+            before = await _get(connection, actor, account_id)
             after = _changed(before, change)
+            if account_id == actor.account_id and not _is_operators_currency(before, after):
+                raise _own_account()
             await _update(connection, after)
             await _record(connection, actor, "changed", before, after)
         await self._on_change()
@@ -112,7 +115,7 @@ class AccountService:
     async def _get_below(self, connection: Any, actor: Actor, account_id: int) -> AccountItem:
         account = await _get(connection, actor, account_id)
         if account_id == actor.account_id:
-            raise CallctlError("conflict", "this is your own account, not one below it")
+            raise _own_account()
         return account
 
     async def _invite_to(
@@ -142,15 +145,23 @@ async def _update(connection: Any, account: AccountItem) -> None:
 async def _record(
     connection: Any, actor: Actor, verb: str, before: AccountItem | None, after: AccountItem
 ) -> None:
-    """In the log of whoever changes it, and in that of the account itself."""
+    """In the log of whoever changes it, and in that of the account itself (once, if it is both)."""
     old, new = (
         {name: getattr(account, name) for name in _AUDITED} if account else None
         for account in (before, after)
     )
-    for account_id in (actor.account_id, after.id):
+    for account_id in dict.fromkeys((actor.account_id, after.id)):
         await record_change(
             connection, account_id, actor.author, f"account.{verb}", f"account:{after.id}", old, new
         )
+
+
+def _is_operators_currency(before: AccountItem, after: AccountItem) -> bool:
+    return before.kind == "operator" and structs.replace(before, currency=after.currency) == after
+
+
+def _own_account() -> CallctlError:
+    return CallctlError("conflict", "this is your own account, not one below it")
 
 
 def _changed(account: AccountItem, change: AccountChange) -> AccountItem:

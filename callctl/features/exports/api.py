@@ -59,7 +59,7 @@ def endpoints(service: ExportService) -> list[Endpoint]:
     scope = Scope.EXPORTS_WRITE
     return [
         Endpoint(
-            "POST", _PATH, "Export the call list or a report as CSV or XLSX", _TAG, scope, create,
+            "POST", _PATH, "Export a list or a report as CSV or XLSX", _TAG, scope, create,
             ExportView, body=NewExport,
             body_example=NewExport("calls", "search", filters={"direction": "inbound"}),
             status=201, errors=("too_many_exports",),

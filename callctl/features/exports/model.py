@@ -15,7 +15,7 @@ Sha256 = Annotated[str, Meta(pattern="^[0-9a-fA-F]{64}$")]
 
 
 class NewExport(Struct, frozen=True, forbid_unknown_fields=True):
-    """What to export (R000-14): `source` is `calls` or a report.
+    """What to export (R000-14): `source` is `calls`, `ledger`, `transfers` or a report.
 
     `selected`: the rows that `keys` name (a call's id; a report's key columns joined by `/`).
     `page`: one page, as `filters` with their `limit` and `cursor` show it. `search`: all that
