@@ -2,7 +2,7 @@
 
 PYTEST_ARGS ?=
 
-.PHONY: help demo test check fuzz bench lock clean image faults
+.PHONY: help demo test check fuzz bench lock messages clean image faults
 
 help:
 	@echo "make demo         a whole call centre on this machine, with real SIP calls (ONCE=1: end after them)"
@@ -37,7 +37,7 @@ faults: .venv/.ready
 	@.venv/bin/python -m tests.faults $(FAULTS)
 
 # The stamp is as new as what it was made from.
-.venv/.ready: requirements.lock pyproject.toml scripts/prepare
+.venv/.ready: requirements.lock pyproject.toml scripts/prepare scripts/assets web/package-lock.json web/icons.txt
 	@scripts/prepare
 	@touch $@
 
@@ -50,6 +50,10 @@ lock: .venv/.ready
 	$(COMPILE) --constraint requirements.lock pyproject.toml --output-file requirements-runtime.lock
 	printf 'hatchling\nsetuptools\n' | $(COMPILE) --constraint requirements.lock - \
 	    --output-file requirements-build.lock
+
+# New texts of the console into its catalogues, to be translated there.
+messages: .venv/.ready
+	scripts/messages
 
 image: .venv/.ready
 	scripts/image

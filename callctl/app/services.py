@@ -11,7 +11,7 @@ from callctl.app.live import talking_calls, why_not_live
 from callctl.app.numbers import build_numbers
 from callctl.app.provisioning import Provisioning
 from callctl.config import Settings, networks_of
-from callctl.console.pages import link_to
+from callctl.console.links import link_to
 from callctl.core.routing.model import Extension
 from callctl.db.pool import Database
 from callctl.features.access.service import AccessService

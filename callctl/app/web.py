@@ -29,7 +29,7 @@ import callctl.features.webhooks.api
 from callctl.app.readiness import readiness_checks
 from callctl.app.services import Services
 from callctl.config import Settings, networks_of
-from callctl.console.pages import Console
+from callctl.console.console import Console
 from callctl.db.pool import Database
 from callctl.http.auth import Origin
 from callctl.http.endpoint import Endpoint
@@ -83,18 +83,12 @@ def openapi_document() -> dict[str, Any]:
 def build_web(services: Services) -> web.Application:
     """API, console and health, behind one door."""
     origin = _origin(services.settings)
+    endpoints = list_endpoints(services)
     console = Console(
-        services.access,
-        services.calls,
-        origin=origin,
-        recording_url=lambda recording: f"/api/v1/recordings/{recording}",
-        alarms=lambda: services.alarms.raised,
-        limits=services.limits,
-        invitations=services.invitations,
-        originate=services.originate,
+        services.access, endpoints, origin=origin, alarms=lambda: services.alarms.raised
     )
     return build_web_app(
-        list_endpoints(services),
+        endpoints,
         services.access,
         origin=origin,
         checks=readiness_checks(services),

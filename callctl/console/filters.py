@@ -20,6 +20,7 @@ class HistoryForm(Struct, frozen=True, forbid_unknown_fields=True):
     """The fields as a browser sends them. Both days count; either may be missing (R000-09).
 
     `saved` is the id of saved filters to begin with; what the form says otherwise goes before them.
+    `after`: the day with which the page before ended, whose heading is there already.
     """
 
     first_day: date | None = None
@@ -37,15 +38,17 @@ class HistoryForm(Struct, frozen=True, forbid_unknown_fields=True):
     sort: Literal["started_at"] | None = None
     saved: Id | None = None
     cursor: Annotated[str, Meta(max_length=200)] | None = None
+    after: date | None = None
 
     def fields(self) -> dict[str, str]:
         """Those that are set, without the cursor, for links and for the form."""
-        values = {name: getattr(self, name) for name in self.__struct_fields__ if name != "cursor"}
+        names = (name for name in self.__struct_fields__ if name not in ("cursor", "after"))
+        values = {name: getattr(self, name) for name in names}
         return {name: str(value) for name, value in values.items() if value is not None}
 
     def turned(self) -> "HistoryForm":
         """The same, from the other end."""
-        return replace(self, sort=None if self.sort else "started_at", cursor=None)
+        return replace(self, sort=None if self.sort else "started_at", cursor=None, after=None)
 
     def filters(self, zone: ZoneInfo, saved: CallFilters) -> CallFilters:
         """Days are whole days of `zone`, times are times of its days."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from callctl.console.language import N_
 from callctl.console.words import RESULTS, Badge, badge
 from callctl.features.calls.model import CallDetail
 
@@ -13,7 +14,10 @@ _LEAST = 4
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One row: `x` and `width` are parts of `WIDTH`; `at` is seconds since the call began."""
+    """One row: `x` and `width` are parts of `WIDTH`; `at` is seconds since the call began.
+
+    `is_talk`: the conversation, whose `who` is a word of ours.
+    """
 
     who: str
     result: Badge
@@ -22,6 +26,7 @@ class Bar:
     seconds: float
     x: int
     width: int
+    is_talk: bool = False
 
 
 def build_timeline(detail: CallDetail) -> list[Bar]:
@@ -33,10 +38,12 @@ def _bars(detail: CallDetail) -> Iterator[Bar]:
     call = detail.call
     total = max(call.total_seconds, 0.001)
 
-    def bar(who: str, result: Badge, cause: int, at: float, seconds: float) -> Bar:
+    def bar(
+        who: str, result: Badge, cause: int, at: float, seconds: float, *, is_talk: bool = False
+    ) -> Bar:
         x = min(max(round(at / total * WIDTH), 0), WIDTH - _LEAST)
         width = max(_LEAST, min(round(seconds / total * WIDTH), WIDTH - x))
-        return Bar(who, result, cause, at, seconds, x, width)
+        return Bar(who, result, cause, at, seconds, x, width, is_talk)
 
     for attempt in detail.attempts:
         at = (attempt.started_at - call.started_at).total_seconds()
@@ -44,4 +51,5 @@ def _bars(detail: CallDetail) -> Iterator[Bar]:
         yield bar(who, badge(RESULTS, attempt.result), attempt.cause, at, attempt.seconds)
     if call.answered_at is not None:
         at = (call.answered_at - call.started_at).total_seconds()
-        yield bar("Conversation", Badge("talked", "●", "talk"), 0, at, call.talk_seconds)
+        talked = Badge(N_("talked"), "phone-call", "green")
+        yield bar(N_("Conversation"), talked, 0, at, call.talk_seconds, is_talk=True)

@@ -1,100 +1,113 @@
 """How the console says things to people."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import groupby
-from zoneinfo import ZoneInfo
+from typing import Any
+from urllib.parse import urlencode
 
 from callctl.core.money.currencies import format_amount
+from callctl.console.language import N_, Language, gettext
+from callctl.core.errors import CallctlError
 from callctl.features.calls.hints import HintRule, IconName, find_hint
 from callctl.features.calls.model import CallSummary
 
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """A word with a mark and a look, so that colour alone tells nothing (R001-06)."""
+    """A word with a picture and a look, so that colour alone tells nothing (R001-06)."""
 
     text: str
-    mark: str
+    icon: str
     look: str
 
 
 DISPOSITIONS = {
-    "ANSWERED": Badge("Answered", "✓", "good"),
-    "CANCELLED": Badge("Caller hung up", "↩", "warn"),
-    "NO_ANSWER": Badge("No answer", "○", "warn"),
-    "BUSY": Badge("Busy", "◐", "warn"),
-    "REJECTED": Badge("Refused", "⊘", "bad"),
-    "FAILED": Badge("Failed", "✕", "bad"),
-    "UNKNOWN": Badge("Unknown", "?", "dim"),
+    "ANSWERED": Badge(N_("Answered"), "check", "green"),
+    "CANCELLED": Badge(N_("Caller hung up"), "corner-down-left", "amber"),
+    "NO_ANSWER": Badge(N_("No answer"), "circle", "amber"),
+    "BUSY": Badge(N_("Busy"), "circle-dot", "amber"),
+    "REJECTED": Badge(N_("Refused"), "ban", "purple"),
+    "FAILED": Badge(N_("Failed"), "x", "purple"),
+    "UNKNOWN": Badge(N_("Unknown"), "circle-help", "grey"),
 }
 
-MISSED = "Missed"
-WITHHELD = "withheld/unknown"
-TOO_LONG = Badge("Too long", "✓", "warn")
+MISSED = N_("Missed")
+WITHHELD = N_("withheld/unknown")
+TOO_LONG = Badge(N_("Too long"), "timer", "amber")
 
 ICONS: dict[IconName, str] = {
-    "alert": "!",
-    "tick": "✓",
-    "cross": "✕",
-    "question": "?",
-    "return": "↩",
-    "circle": "○",
-    "half": "◐",
-    "barred": "⊘",
-    "incoming": "↘",
-    "outgoing": "↗",
-    "internal": "↔",
-    "star": "★",
-    "flag": "⚑",
-    "phone": "☎",
-    "clock": "◷",
+    "alert": "triangle-alert",
+    "tick": "check",
+    "cross": "x",
+    "question": "circle-help",
+    "return": "corner-down-left",
+    "circle": "circle",
+    "half": "circle-dot",
+    "barred": "ban",
+    "incoming": "arrow-down-left",
+    "outgoing": "arrow-up-right",
+    "internal": "arrow-left-right",
+    "star": "star",
+    "flag": "flag",
+    "phone": "phone",
+    "clock": "clock",
 }
-"""The pictures of display hints, as signs that every font has."""
+"""The pictures of display hints, by their names in the set of icons."""
 
 FEATURES = {
-    "echo": "Echo test",
-    "check": "System check",
-    "pickup": "Pickup",
+    "echo": N_("Echo test"),
+    "check": N_("System check"),
+    "pickup": N_("Pickup"),
 }
 """What a feature code was for: nobody was called, so that no other outcome says it well."""
 
 DIRECTIONS = {
-    "inbound": Badge("Incoming", "↘", "in"),
-    "outbound": Badge("Outgoing", "↗", "out"),
-    "internal": Badge("Internal", "↔", "dim"),
+    "inbound": Badge(N_("Incoming"), "arrow-down-left", "blue"),
+    "outbound": Badge(N_("Outgoing"), "arrow-up-right", "grey"),
+    "internal": Badge(N_("Internal"), "arrow-left-right", "grey"),
 }
 
 RESULTS = {
-    "ANSWER": Badge("answered", "✓", "good"),
-    "NOANSWER": Badge("did not answer", "○", "warn"),
-    "BUSY": Badge("was busy", "◐", "warn"),
-    "REJECTED": Badge("declined", "⊘", "warn"),
-    "UNAVAILABLE": Badge("could not be reached", "✕", "bad"),
-    "CANCEL": Badge("was ringing when the caller hung up", "↩", "warn"),
-    "ANSWERED_ELSEWHERE": Badge("stopped: another one answered", "→", "dim"),
-    "PICKUP": Badge("was picked up by another phone", "→", "dim"),
-    "FORWARD": Badge("forwarded the call", "⇢", "dim"),
+    "ANSWER": Badge(N_("answered"), "check", "green"),
+    "NOANSWER": Badge(N_("did not answer"), "circle", "amber"),
+    "BUSY": Badge(N_("was busy"), "circle-dot", "amber"),
+    "REJECTED": Badge(N_("declined"), "ban", "amber"),
+    "UNAVAILABLE": Badge(N_("could not be reached"), "x", "red"),
+    "CANCEL": Badge(N_("was ringing when the caller hung up"), "corner-down-left", "amber"),
+    "ANSWERED_ELSEWHERE": Badge(N_("stopped: another one answered"), "phone-forwarded", "grey"),
+    "PICKUP": Badge(N_("was picked up by another phone"), "phone-forwarded", "grey"),
+    "FORWARD": Badge(N_("forwarded the call"), "phone-forwarded", "grey"),
+}
+
+ROLES = {
+    "administrator": N_("Administrator"),
+    "head": N_("Head"),
+    "group_leader": N_("Group leader"),
+    "manager": N_("Manager"),
 }
 
 COMPLETENESS = {
-    "repaired": "This record was put together again after some of its events came late or damaged.",
-    "truncated": "The end of this call is missing: Asterisk stopped, or the call was still going "
-    "on when its events ended.",
+    "repaired": N_(
+        "This record was put together again after some of its events came late or damaged."
+    ),
+    "truncated": N_(
+        "The end of this call is missing: Asterisk stopped, or the call was still going on when "
+        "its events ended."
+    ),
 }
 
 
 def badge(table: dict[str, Badge], key: str) -> Badge:
     """A word that is not in the table (of a newer version) shows as it is."""
-    return table.get(key) or Badge(key, "·", "dim")
+    return table.get(key) or Badge(key, "circle", "grey")
 
 
 def outcome(disposition: str, route: str | None) -> Badge:
     """How a call ended; a feature code that reached nobody says what it was for."""
     kind, _, feature = (route or "").partition(":")
     if kind == "feature" and disposition != "ANSWERED":
-        return Badge(FEATURES.get(feature, feature), "★", "dim")
+        return Badge(FEATURES.get(feature, feature), "star", "grey")
     return badge(DISPOSITIONS, disposition)
 
 
@@ -103,11 +116,17 @@ def outcome_badges(call: CallSummary, hint: HintRule) -> list[Badge]:
     ended = outcome(call.disposition, call.route)
     if ended is not DISPOSITIONS.get(call.disposition):
         return [ended]
-    mark, look = ICONS.get(hint.icon, "·"), f"tone {hint.colour}"
+    icon, look = ICONS.get(hint.icon, "circle"), hint.colour
     # What is not known is not called missed (R001-05).
     if call.missed and call.disposition != "UNKNOWN":
-        return [Badge(MISSED, mark, look), ended]
-    return [Badge(ended.text, mark, look)]
+        return [Badge(MISSED, icon, look), ended]
+    return [Badge(ended.text, icon, look)]
+
+
+def rang_before(call: CallSummary) -> list[str]:
+    """Who was tried without taking the call; `tried` holds each with how it ended."""
+    parties = [tried.rpartition(" ")[0] or tried for tried in call.tried]
+    return [party for party in dict.fromkeys(parties) if party != call.answered_by]
 
 
 def share(part: float) -> str:
@@ -128,43 +147,59 @@ def money(amount: int, currency: str | None) -> str:
     return f"{format_amount(amount, currency)} {currency}" if currency else str(amount)
 
 
-def party(number: str | None) -> str:
-    """Whom a call was from or for; of a withheld number nothing else is known (R001-11)."""
-    return WITHHELD if number is None else number
+def sentence(error: CallctlError) -> str:
+    """An error's words for a person: the field is named where there is one."""
+    place = (error.field or "").rpartition(".")[2].replace("_", " ")
+    text = f"{place}: {error.message}" if place else error.message
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith(".") else f"{text}."
 
 
-class LocalTime:
-    """Instants in an account's zone. An unknown zone is shown as UTC, and says so."""
+def details(error: CallctlError) -> Iterator[str]:
+    """What an error says beyond its sentence, a line each; the first twenty."""
+    found: Any = error.detail
+    if isinstance(found, str):
+        yield found
+    if isinstance(found, list):
+        for item in found[:20]:
+            yield _detail(item)
 
-    def __init__(self, zone: str) -> None:
-        try:
-            self.zone = ZoneInfo(zone)
-        except (KeyError, ValueError, OSError):
-            self.zone = ZoneInfo("UTC")
 
-    @property
-    def name(self) -> str:
-        return self.zone.key
+def _detail(item: Any) -> str:
+    if not isinstance(item, Mapping):
+        return str(item)
+    if "expected" in item:
+        planned = ", ".join(item.get("planned") or ()) or item.get("problem") or ""
+        return gettext("{name}: expected {expected}, but it would be {planned}").format(
+            name=item.get("name") or item.get("path"),
+            expected=", ".join(item["expected"]),
+            planned=planned,
+        )
+    place = item.get("path") or item.get("field") or ""
+    return f"{place}: {item.get('message', '')}" if place else str(item.get("message", item))
 
-    def day(self, instant: datetime) -> str:
-        return instant.astimezone(self.zone).strftime("%Y-%m-%d")
 
-    def clock(self, instant: datetime) -> str:
-        return instant.astimezone(self.zone).strftime("%H:%M:%S")
-
-    def weekday(self, instant: datetime) -> str:
-        return instant.astimezone(self.zone).strftime("%A, %Y-%m-%d")
+def query(fields: Mapping[str, Any], **more: Any) -> str:
+    """A query string of `fields` and `more`, without what is empty."""
+    values = {k: v for k, v in {**fields, **more}.items() if v not in (None, "")}
+    return urlencode(values, doseq=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
     """Calls of one day that stand together in a list, each with how it looks."""
 
+    iso: str
     name: str
     calls: list[tuple[CallSummary, HintRule]]
 
 
-def by_day(calls: Iterable[CallSummary], times: LocalTime, rules: list[HintRule]) -> list[Day]:
+def by_day(calls: Iterable[CallSummary], times: Language, rules: list[HintRule]) -> list[Day]:
     """A page of the list under the headings of its days (R001-07), in the page's order."""
-    days = groupby(calls, key=lambda call: times.weekday(call.started_at))
-    return [Day(day, [(call, find_hint(call, rules)) for call in of_day]) for day, of_day in days]
+    days = groupby(calls, key=lambda call: times.iso_day(call.started_at))
+    found = []
+    for iso, group in days:
+        of_day = list(group)
+        name = times.day_heading(of_day[0].started_at)
+        found.append(Day(iso, name, [(call, find_hint(call, rules)) for call in of_day]))
+    return found

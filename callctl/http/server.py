@@ -247,8 +247,10 @@ async def _observe(request: web.Request, handler: _HANDLER) -> web.StreamRespons
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
     if request.path.startswith("/static/"):
-        # Kept by browsers, but asked for again each time: an update shows at once.
-        response.headers.setdefault("Cache-Control", "no-cache")
+        # An address that changes with the file is kept for good. Others are kept, but asked for
+        # again each time: an update shows at once.
+        kept = "public, max-age=31536000, immutable" if "v" in request.query else "no-cache"
+        response.headers.setdefault("Cache-Control", kept)
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     # Not which version of what: aiohttp has said so by now.

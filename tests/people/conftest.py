@@ -16,13 +16,13 @@ import callctl.features.audit.api as audit_api
 import callctl.features.people.api as people_api
 import callctl.secrets
 from callctl.app import sign_in_resets
-from callctl.console.pages import Console, link_to
+from callctl.console.console import Console
+from callctl.console.links import link_to
 from callctl.db.pool import Database
 from callctl.features.access.service import AccessService
 from callctl.features.access.store import AccessStore
 from callctl.features.accounts.service import AccountService
 from callctl.features.audit.service import AuditService
-from callctl.features.calls.service import CallService
 from callctl.features.people.groups import GroupService
 from callctl.features.people.invitations import InvitationService
 from callctl.features.people.users import UserService
@@ -140,9 +140,7 @@ async def office(db: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
         *accounts_api.endpoints(accounts),
         *audit_api.endpoints(AuditService(db)),
     ]
-    console = Console(
-        access, CallService(db), origin=origin, recording_url=str, invitations=invitations
-    )
+    console = Console(access, endpoints, origin=origin)
     server = HttpServer(
         build_web_app(
             endpoints, access, origin=origin, pages=console.routes(), error_page=console.error_page

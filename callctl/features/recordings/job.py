@@ -38,9 +38,11 @@ class MadeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`error` is empty when all went well; else there are no files."""
+    """`error` is empty when all went well; else there are no files. `outlines`: of the caller's
+    side and of the called party's."""
 
     files: list[MadeFile] = []
     seconds: float = 0.0
     figures: Figures | None = None
+    outlines: tuple[bytes, bytes] | None = None
     error: str = ""

@@ -23,6 +23,7 @@ from callctl.features.recordings.model import (
     FiguresView,
     Format,
     LegalHoldView,
+    OutlineView,
     PauseView,
     RecordingAccessFilters,
     RecordingAccessView,
@@ -119,6 +120,7 @@ class RecordingLibrary:
         if row is None:
             raise _not_found(id_)
         fields = _with_figures(row)
+        caller, called = fields.pop("outline_caller"), fields.pop("outline_called")
         pauses = await self._db.fetch(
             store.PAUSES_OF_CALL, actor.account_id, fields.pop("linkedids")
         )
@@ -126,6 +128,7 @@ class RecordingLibrary:
         return RecordingDetail(
             **fields,
             transcript=await get_transcript(self._db, id_),
+            outline=None if caller is None else OutlineView(list(caller), list(called)),
             pauses=[PauseView(**dict(p)) for p in pauses],
             holds=[LegalHoldView(**dict(h)) for h in holds],
         )

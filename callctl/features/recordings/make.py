@@ -17,6 +17,7 @@ from typing import BinaryIO
 import msgspec
 
 from callctl.core.analysis.figures import analyse
+from callctl.core.analysis.outline import outline
 from callctl.core.recordings import file_name
 from callctl.features.recordings.audio import (
     LevelMeter,
@@ -78,7 +79,9 @@ def make_recording(job: Job) -> Outcome:
             os.replace(draft.name, target)
             made.append(MadeFile(format_, target.name, sink.size))
     _sync_directory(directory)
-    return Outcome(made, frames / SAMPLE_RATE, analyse(meter.caller, meter.called))
+    outlines = outline(meter.caller), outline(meter.called)
+    figures = analyse(meter.caller, meter.called)
+    return Outcome(made, frames / SAMPLE_RATE, figures, outlines)
 
 
 @contextmanager

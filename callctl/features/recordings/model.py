@@ -136,8 +136,16 @@ class TranscriptView(Struct, frozen=True):
     spoken: list[SpokenView]
 
 
+class OutlineView(Struct, frozen=True):
+    """How loud each side is over the recording's time: 0 (silence) to 100, a number for each of at
+    most 800 equal parts."""
+
+    caller: list[int]
+    called: list[int]
+
+
 class RecordingDetail(Struct, frozen=True):
-    """One recording, in any state."""
+    """One recording, in any state. `outline` null: it was made before there were any."""
 
     id: int
     call: int
@@ -156,6 +164,7 @@ class RecordingDetail(Struct, frozen=True):
     favourite: bool
     figures: FiguresView | None
     transcript: TranscriptView | None
+    outline: OutlineView | None
     pauses: list[PauseView]
     holds: list[LegalHoldView]
 

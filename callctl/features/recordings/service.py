@@ -60,6 +60,10 @@ insert into recording_figures (
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 on conflict (recording) do nothing
 """
+ADD_OUTLINES = """
+insert into recording_outlines (recording, caller, called) values ($1, $2, $3)
+on conflict (recording) do nothing
+"""
 MARK_MISSING = """
 update recordings set state = 'missing' where id = $1 and state = 'pending' returning id
 """
@@ -224,6 +228,8 @@ class RecordingService:
                 return
             if outcome.figures is not None:
                 await connection.execute(ADD_FIGURES, row["id"], *asdict(outcome.figures).values())
+            if outcome.outlines is not None:
+                await connection.execute(ADD_OUTLINES, row["id"], *outcome.outlines)
             event = _event(row, EventKind.RECORDING_READY, seconds=outcome.seconds)
             await append_events(connection, [event])
         RECORDINGS.labels("available").inc()

@@ -80,9 +80,12 @@ order by r.started_at desc, r.id desc limit $23
 """  # noqa: S608 - constants of this file
 
 GET_RECORDING = f"""
-select {COLUMNS}, r.state, r.available_at, r.deleted_at, c.linkedids, {FIGURES}
+select {COLUMNS}, r.state, r.available_at, r.deleted_at, c.linkedids, {FIGURES},
+       case when r.state = 'available' then o.caller end as outline_caller,
+       case when r.state = 'available' then o.called end as outline_called
 from recordings r join calls c on c.id = r.call
 left join recording_figures g on g.recording = r.id
+left join recording_outlines o on o.recording = r.id
 where r.account_id = $1 and r.id = $4 {_VISIBLE}
 """  # noqa: S608 - constants of this file
 

@@ -1,0 +1,57 @@
+"""The console: all pages, put together."""
+
+from collections.abc import Callable, Sequence
+
+from aiohttp import web
+
+from callctl.console.assets import STATIC
+from callctl.console.desk import Desk
+from callctl.console.operations import Operations
+from callctl.console.pages import account, call, calls, design, exports, find, limits
+from callctl.core.checks.alarms import RaisedAlarm
+from callctl.core.errors import CallctlError
+from callctl.features.access.service import AccessService
+from callctl.http.auth import Origin
+from callctl.http.endpoint import Endpoint
+
+_PAGES = (calls, call, exports, limits, find, design)
+
+
+class Console:
+    """`endpoints` are the API's operations, which pages call. `alarms` are those that are raised
+    now."""
+
+    def __init__(
+        self,
+        access: AccessService,
+        endpoints: Sequence[Endpoint],
+        *,
+        origin: Origin,
+        alarms: Callable[[], Sequence[RaisedAlarm]] = lambda: (),
+    ) -> None:
+        self._desk = Desk(access, Operations(endpoints), origin=origin, alarms=alarms)
+
+    def routes(self) -> list[web.AbstractRouteDef]:
+        """For `build_web_app(pages=...)`, together with `error_page`."""
+        found: list[web.AbstractRouteDef] = [
+            *account.routes(self._desk),
+            *(route for page in _PAGES for route in page.routes(self._desk)),
+            web.get("/", _start),
+            web.static("/static", STATIC),
+        ]
+        # The menu shows what there is.
+        self._desk.available = {route.path for route in found if isinstance(route, web.RouteDef)}
+        return found
+
+    async def error_page(self, request: web.Request, error: CallctlError) -> web.Response:
+        """An error for a person; who is not signed in is asked to."""
+        self._desk.listen(request)
+        if error.code == "unauthenticated" and request.method == "GET":
+            response = web.Response(status=303, headers={"Location": "/sign-in"})
+            self._desk.origin.clear_session(response)
+            return response
+        return self._desk.render("error.html", error.status, request=request, error=error)
+
+
+async def _start(_request: web.Request) -> web.StreamResponse:
+    raise web.HTTPFound("/calls")

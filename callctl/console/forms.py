@@ -1,0 +1,74 @@
+"""What a browser sends: forms, and the parts of an address."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from callctl.core.errors import CallctlError
+from callctl.http.decode import read_body
+
+_MAX_FORM_BYTES = 1024 * 1024
+_MOST_FIELDS = 2000
+
+
+class Form(Mapping[str, str]):
+    """The fields of a form that was sent, without blanks around them; a name may come again."""
+
+    def __init__(self, fields: list[tuple[str, str]] | None = None) -> None:
+        self._fields = [(name, value.strip()) for name, value in fields or []]
+        self._last = dict(self._fields)
+
+    def __getitem__(self, name: str) -> str:
+        return self._last[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._last)
+
+    def __len__(self) -> int:
+        return len(self._last)
+
+    def all(self, name: str) -> list[str]:
+        return [value for key, value in self._fields if key == name and value]
+
+    def pick(self, *names: str) -> dict[str, Any]:
+        """Those of `names` that were filled in."""
+        return {name: self[name] for name in names if self.get(name)}
+
+    def sent(self, *names: str) -> dict[str, str]:
+        """Those of `names` that were sent, be they empty."""
+        return {name: self[name] for name in names if name in self}
+
+    def replace(self, *names: str) -> dict[str, Any]:
+        """All of `names` that were sent; what was left empty is null."""
+        return {name: self[name] or None for name in names if name in self}
+
+    def ticked(self, name: str) -> bool:
+        return bool(self.get(name))
+
+    def lines(self, name: str) -> list[str]:
+        """A text of several lines or of parts between commas."""
+        parts = self.get(name, "").replace(",", "\n").splitlines()
+        return [part.strip() for part in parts if part.strip()]
+
+
+async def read_form(request: web.Request) -> Form:
+    """Not by aiohttp's own `post`, which waits for ever and takes files. Raises CallctlError."""
+    raw = await read_body(request, _MAX_FORM_BYTES)
+    try:
+        fields = parse_qsl(
+            raw.decode(), max_num_fields=_MOST_FIELDS, errors="strict", keep_blank_values=True
+        )
+    except ValueError:
+        raise CallctlError("malformed_request", "this is not a form") from None
+    if any("\0" in name + value for name, value in fields):
+        raise CallctlError("invalid_field", "holds a NUL character", field="form")
+    return Form(fields)
+
+
+def local_path(text: str | None, otherwise: str = "/") -> str:
+    """`text` if it is an address of this console, for going back to where one was."""
+    if not text or not text.startswith("/") or text.startswith(("//", "/\\")):
+        return otherwise
+    return otherwise if any(c < " " or c == "\\" for c in text) else text

@@ -1,0 +1,72 @@
+"""The menu: what there is, for whom (R002-01, R003-36)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from callctl.console.language import N_
+from callctl.core.permissions import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One page of the menu. It is shown to whoever has one of `scopes`."""
+
+    key: str
+    path: str
+    text: str
+    icon: str
+    scopes: tuple[Scope, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Entries under one heading; the first section has none."""
+
+    text: str
+    entries: tuple[Entry, ...]
+
+
+MENU = (
+    Section(
+        "",
+        (
+            Entry("home", "/", N_("Home"), "house", (Scope.REPORTS_READ, Scope.CALLS_READ)),
+            Entry("calls", "/calls", N_("Calls"), "phone", (Scope.CALLS_READ,)),
+            Entry("live", "/live", N_("Live"), "radio", (Scope.CALLS_READ,)),
+            Entry(
+                "callbacks", "/callbacks", N_("Callbacks"), "phone-missed", (Scope.REPORTS_READ,)
+            ),
+            Entry("clients", "/clients", N_("Clients"), "users", (Scope.CLIENTS_READ,)),
+            Entry("recordings", "/recordings", N_("Recordings"), "mic", (Scope.RECORDINGS_READ,)),
+            Entry("reports", "/reports", N_("Reports"), "chart-column", (Scope.REPORTS_READ,)),
+        ),
+    ),
+    Section(
+        N_("Set up"),
+        (
+            Entry("routing", "/routing", N_("Routing"), "route", (Scope.ROUTING_READ,)),
+            Entry("limits", "/limits", N_("Limits"), "gauge", (Scope.LIMITS_READ,)),
+            Entry("people", "/people", N_("People"), "user-cog", (Scope.USERS_READ,)),
+            Entry("tokens", "/tokens", N_("Tokens"), "key-round", (Scope.TOKENS_WRITE,)),
+            Entry("webhooks", "/webhooks", N_("Webhooks"), "webhook", (Scope.WEBHOOKS_WRITE,)),
+            Entry("audit", "/audit", N_("Audit log"), "scroll-text", (Scope.AUDIT_READ,)),
+            Entry(
+                "settings",
+                "/settings",
+                N_("Settings"),
+                "settings",
+                (Scope.SETTINGS_WRITE, Scope.SYSTEM_READ),
+            ),
+        ),
+    ),
+)
+
+
+def menu_for(scopes: Iterable[str], available: Iterable[str]) -> list[Section]:
+    """The sections with what a person of `scopes` may open, of the `available` paths."""
+    held, there = frozenset(scopes), frozenset(available)
+    shown = (
+        Section(s.text, tuple(e for e in s.entries if e.path in there and held & set(e.scopes)))
+        for s in MENU
+    )
+    return [section for section in shown if section.entries]

@@ -1,0 +1,52 @@
+"""What holds of all pages, light and dark, on a phone and at a desk."""
+
+import json
+
+from playwright.async_api import Page
+
+from tests.console.conftest import AXE, DESKTOP, PHONE, SignIn
+from tests.console.house import House
+
+PAGES = (
+    "/calls?extension=203", "/calls?number=99999999", "/calls/{call}", "/exports", "/limits",
+    "/design", "/profile",
+)  # fmt: skip
+
+_FINDINGS = """
+async (rules) => (await axe.run(document, {runOnly: rules, resultTypes: ['violations']}))
+  .violations.map(v => [v.id, v.nodes.slice(0, 3).map(
+    n => n.html.slice(0, 160) + ' ' + n.any.map(a => a.message).join())])
+"""
+_ALL = ["wcag2a", "wcag2aa", "wcag21aa", "best-practice"]
+_COLOURS = {"type": "rule", "values": ["color-contrast"]}
+
+
+async def findings(page: Page, rules: object) -> list[object]:
+    found: list[object] = await page.evaluate(_FINDINGS, rules)
+    return found
+
+
+async def test_nothing_keeps_anybody_out_and_nothing_is_cut_off_on_a_phone(
+    sign_in: SignIn, house: House
+) -> None:
+    call = await house.daemon.db.fetchval("select max(id) from calls")
+    page = await sign_in()
+    axe = AXE.read_text()
+    wrong: dict[str, object] = {}
+    for path in PAGES:
+        await page.emulate_media(color_scheme="light")
+        await page.set_viewport_size(PHONE)
+        answer = await page.goto(path.format(call=call))
+        if answer is None or answer.status != 200:
+            wrong[path] = answer and answer.status
+            continue
+        width = await page.evaluate("document.documentElement.scrollWidth")
+        # Not by a script element, which the page's policy forbids.
+        await page.evaluate(axe)
+        found = {"phone": await findings(page, _ALL)}
+        await page.emulate_media(color_scheme="dark")
+        await page.set_viewport_size(DESKTOP)
+        found["dark"] = await findings(page, _COLOURS)
+        if any(found.values()) or width > PHONE["width"]:
+            wrong[path] = found | {"width": width}
+    assert not wrong, json.dumps(wrong, indent=1)
