@@ -89,6 +89,7 @@ async def sign_in(
             color_scheme="dark" if dark else "light",
             java_script_enabled=script,
             locale="en-GB",
+            reduced_motion="reduce",
         )
         contexts.append(context)
         page = await context.new_page()
