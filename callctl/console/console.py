@@ -7,14 +7,30 @@ from aiohttp import web
 from callctl.console.assets import STATIC
 from callctl.console.desk import Desk
 from callctl.console.operations import Operations
-from callctl.console.pages import account, call, calls, design, exports, find, limits
+from callctl.console.pages import (
+    account,
+    call,
+    callbacks,
+    calls,
+    clients,
+    design,
+    exports,
+    find,
+    home,
+    limits,
+    live,
+    recordings,
+    reports,
+)
 from callctl.core.checks.alarms import RaisedAlarm
 from callctl.core.errors import CallctlError
 from callctl.features.access.service import AccessService
 from callctl.http.auth import Origin
 from callctl.http.endpoint import Endpoint
 
-_PAGES = (calls, call, exports, limits, find, design)
+_PAGES = (
+    home, calls, call, exports, callbacks, live, clients, recordings, reports, limits, find, design,
+)  # fmt: skip
 
 
 class Console:
@@ -36,7 +52,6 @@ class Console:
         found: list[web.AbstractRouteDef] = [
             *account.routes(self._desk),
             *(route for page in _PAGES for route in page.routes(self._desk)),
-            web.get("/", _start),
             web.static("/static", STATIC),
         ]
         # The menu shows what there is.
@@ -51,7 +66,3 @@ class Console:
             self._desk.origin.clear_session(response)
             return response
         return self._desk.render("error.html", error.status, request=request, error=error)
-
-
-async def _start(_request: web.Request) -> web.StreamResponse:
-    raise web.HTTPFound("/calls")

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from callctl.core.errors import CallctlError
 from callctl.features.calls.model import CallFilters, DirectionName, DispositionName
 
 PAGE_SIZE = 50
@@ -71,6 +72,27 @@ class HistoryForm(Struct, frozen=True, forbid_unknown_fields=True):
         }
         given = {name: value for name, value in given.items() if value is not None}
         return replace(saved, **given, limit=PAGE_SIZE, cursor=self.cursor)
+
+
+def day_bounds(
+    first: str | None, last: str | None, zone: ZoneInfo
+) -> tuple[str | None, str | None]:
+    """Both days count, as in the form above; instants as the API's queries have them.
+
+    Raises CallctlError("invalid_field").
+    """
+    since = _midnight(_day(first, "first_day"), zone)
+    until = _midnight(_next_day(_day(last, "last_day")), zone)
+    return since and since.isoformat(), until and until.isoformat()
+
+
+def _day(text: str | None, field: str) -> date | None:
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise CallctlError("invalid_field", "is no day", field=f"form.{field}") from None
 
 
 def _next_day(day: date | None) -> date | None:
