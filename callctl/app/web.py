@@ -1,5 +1,6 @@
 """HTTP: the API's operations, the console's pages."""
 
+import os
 from typing import Any
 
 from aiohttp import web
@@ -30,6 +31,7 @@ from callctl.app.readiness import readiness_checks
 from callctl.app.services import Services
 from callctl.config import Settings, networks_of
 from callctl.console.console import Console
+from callctl.console.setting_rows import setting_rows
 from callctl.db.pool import Database
 from callctl.http.auth import Origin
 from callctl.http.endpoint import Endpoint
@@ -85,7 +87,11 @@ def build_web(services: Services) -> web.Application:
     origin = _origin(services.settings)
     endpoints = list_endpoints(services)
     console = Console(
-        services.access, endpoints, origin=origin, alarms=lambda: services.alarms.raised
+        services.access,
+        endpoints,
+        origin=origin,
+        alarms=lambda: services.alarms.raised,
+        setting_rows=setting_rows(services.settings, os.environ),
     )
     return build_web_app(
         endpoints,

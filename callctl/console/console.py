@@ -9,6 +9,7 @@ from callctl.console.desk import Desk
 from callctl.console.operations import Operations
 from callctl.console.pages import (
     account,
+    audit,
     call,
     callbacks,
     calls,
@@ -19,9 +20,14 @@ from callctl.console.pages import (
     home,
     limits,
     live,
+    people,
     recordings,
     reports,
+    settings,
+    tokens,
+    webhooks,
 )
+from callctl.console.setting_rows import SettingRow
 from callctl.core.checks.alarms import RaisedAlarm
 from callctl.core.errors import CallctlError
 from callctl.features.access.service import AccessService
@@ -29,7 +35,8 @@ from callctl.http.auth import Origin
 from callctl.http.endpoint import Endpoint
 
 _PAGES = (
-    home, calls, call, exports, callbacks, live, clients, recordings, reports, limits, find, design,
+    home, calls, call, exports, callbacks, live, clients, recordings, reports, limits, people,
+    tokens, webhooks, audit, find, design,
 )  # fmt: skip
 
 
@@ -44,14 +51,17 @@ class Console:
         *,
         origin: Origin,
         alarms: Callable[[], Sequence[RaisedAlarm]] = lambda: (),
+        setting_rows: Sequence[SettingRow] = (),
     ) -> None:
         self._desk = Desk(access, Operations(endpoints), origin=origin, alarms=alarms)
+        self._setting_rows = setting_rows
 
     def routes(self) -> list[web.AbstractRouteDef]:
         """For `build_web_app(pages=...)`, together with `error_page`."""
         found: list[web.AbstractRouteDef] = [
             *account.routes(self._desk),
             *(route for page in _PAGES for route in page.routes(self._desk)),
+            *settings.routes(self._desk, self._setting_rows),
             web.static("/static", STATIC),
         ]
         # The menu shows what there is.

@@ -32,6 +32,10 @@ class Form(Mapping[str, str]):
     def all(self, name: str) -> list[str]:
         return [value for key, value in self._fields if key == name and value]
 
+    def column(self, name: str) -> list[str]:
+        """Every value of `name`, empty ones too: a table's column."""
+        return [value for key, value in self._fields if key == name]
+
     def pick(self, *names: str) -> dict[str, Any]:
         """Those of `names` that were filled in."""
         return {name: self[name] for name in names if self.get(name)}

@@ -41,6 +41,8 @@ async def house(
                 "CALLCTL_JOURNAL_PATH": str(state / "journal.csv"),
                 "CALLCTL_JOURNAL_GRACE_SECONDS": "0.05",
                 "CALLCTL_RECORDINGS_SPOOL": str(state / "spool"),
+                "CALLCTL_RECORDINGS_DIR": str(state / "recordings"),
+                "CALLCTL_WEBHOOK_NETWORKS": "127.0.0.0/8",
                 "CALLCTL_ASTERISK_GENERATED_DIR": str(state / "generated"),
             }
         )

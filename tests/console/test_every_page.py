@@ -11,6 +11,7 @@ PAGES = (
     "/calls?extension=203", "/calls?number=99999999", "/calls/{call}", "/exports", "/limits",
     "/design", "/profile", "/", "/?period=7d", "/callbacks", "/live", "/clients", "/clients/new",
     "/recordings", "/reports", "/reports/calls-by-period", "/reports/employees-distribution",
+    "/people", "/people/new", "/people/{user}", "/tokens", "/webhooks", "/audit", "/settings",
 )  # fmt: skip
 
 _FINDINGS = """
@@ -36,13 +37,14 @@ async def test_nothing_keeps_anybody_out_and_nothing_is_cut_off_on_a_phone(
     sign_in: SignIn, house: House
 ) -> None:
     call = await house.daemon.db.fetchval("select max(id) from calls")
+    user = await house.daemon.db.fetchval("select max(id) from users")
     page = await sign_in()
     axe = AXE.read_text()
     wrong: dict[str, object] = {}
     for path in PAGES:
         await page.emulate_media(color_scheme="light")
         await page.set_viewport_size(PHONE)
-        answer = await page.goto(path.format(call=call))
+        answer = await page.goto(path.format(call=call, user=user))
         if answer is None or answer.status != 200:
             wrong[path] = answer and answer.status
             continue

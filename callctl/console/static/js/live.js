@@ -43,6 +43,8 @@ const events = new EventSource("/api/v1/events");
 for (const kind of kinds) events.addEventListener(kind, soon);
 events.addEventListener("open", soon);
 events.addEventListener("error", () => say(false));
+window.addEventListener("offline", () => say(false));
+window.addEventListener("online", soon);
 setInterval(soon, AT_LEAST_EVERY_MS);
 
 setInterval(() => {

@@ -1,0 +1,180 @@
+"""Home, live, callbacks, clients, recordings and reports, as a person works with them."""
+
+import struct
+import time
+
+from playwright.async_api import expect
+
+from tests.console.conftest import SignIn
+from tests.console.house import HOSTILE, House, rows_at
+from tests.history.conftest import eventually
+
+
+async def test_home_counts_what_the_list_counts_and_each_figure_leads_there(
+    sign_in: SignIn,
+) -> None:
+    page = await sign_in("hanna")
+    await page.goto("/?period=7d")
+    missed = page.locator(".figure", has_text="Missed")
+    count = int(await missed.locator(".value").inner_text())
+    await expect(page.locator(".chart svg rect")).not_to_have_count(0)
+    await missed.click()
+    assert "outcome=MISSED" in page.url
+    await expect(page.locator("#calls tr[data-panel-row]")).to_have_count(count)
+
+
+async def test_home_shows_only_ones_own_to_who_sees_only_that(sign_in: SignIn) -> None:
+    page = await sign_in("lea")
+    await page.goto("/?period=7d")
+    extensions = await page.locator(".columns.two table tbody td:first-child").all_inner_texts()
+    assert set(extensions) <= {"202"}
+    assert await page.locator("text=The system is well").count() == 0
+
+
+async def test_a_call_appears_live_while_it_rings_and_is_gone_when_it_ends(
+    sign_in: SignIn, house: House
+) -> None:
+    page = await sign_in()
+    await page.goto("/live")
+    # Without an Asterisk nobody can be sure of what goes on: the page says so.
+    await expect(page.locator("text=Not live.")).to_be_visible()
+    rows = rows_at("answered", time.time() - 2).splitlines(keepends=True)
+    house.write(b"".join(rows[:3]))
+    table = page.get_by_role("region", name="Calls now").locator("tbody tr")
+    await expect(table).to_have_count(1)
+    await expect(table).to_contain_text("ringing")
+    await expect(page.locator(".desk", has_text="201")).to_contain_text("rings")
+    house.write(b"".join(rows[3:7]))
+    await expect(table).to_contain_text("talking")
+    house.write(b"".join(rows[7:]))
+    await expect(table).to_have_count(0)
+
+
+async def test_live_says_when_its_stream_is_lost(sign_in: SignIn) -> None:
+    page = await sign_in()
+    await page.goto("/live")
+    await expect(page.locator("[data-stream]")).to_contain_text("up to date")
+    await page.context.set_offline(True)
+    await expect(page.locator("[data-stream]")).to_contain_text("connection lost")
+    await page.context.set_offline(False)
+    await expect(page.locator("[data-stream]")).to_contain_text("up to date")
+
+
+async def test_a_callback_is_owed_given_to_somebody_and_settled(
+    sign_in: SignIn, house: House
+) -> None:
+    await house.call("missed_by_all", 5)
+    page = await sign_in()
+    await page.goto("/callbacks")
+    row = page.get_by_role("region", name="Callbacks owed").locator("tbody tr").first
+    await row.locator("[name=extension]").fill("202")
+    await row.get_by_role("button", name="Give").click()
+    await expect(row.locator("[name=extension]")).to_have_value("202")
+    rows = await page.locator("tbody tr").count()
+    await row.locator("[name=note]").fill("came by in person")
+    await row.get_by_role("button", name="Settle").click()
+    await expect(page.locator("[role=status]")).to_contain_text("Settled")
+    assert await page.locator("main tbody tr").count() == rows - 1
+
+
+async def test_a_client_is_made_of_a_call_found_changed_and_merged(
+    sign_in: SignIn, house: House
+) -> None:
+    page = await sign_in()
+    await page.goto("/clients/new?number=%2B442079460555")
+    await page.fill("[name=name]", HOSTILE)
+    await page.fill("[name=notes]", "<img src=x onerror=alert(1)>")
+    await page.click("button.main:has-text('Save')")
+    await expect(page.locator("h1")).to_contain_text(HOSTILE)
+    await expect(page.locator("main")).to_contain_text("<img src=x onerror=alert(1)>")
+    await expect(page.locator("main")).to_contain_text("+442079460555")
+    kept = page.url.split("?")[0]
+    await page.goto("/clients/new")
+    await page.fill("[name=name]", "Twice Ltd")
+    await page.fill("[name=numbers]", "+44 20 7946 0556 office\nnonsense")
+    await page.click("button.main:has-text('Save')")
+    await expect(page.locator(".note.red")).to_be_visible()
+    await expect(page.locator("[name=name]")).to_have_value("Twice Ltd")
+    await page.fill("[name=numbers]", "+44 20 7946 0556 office")
+    await page.click("button.main:has-text('Save')")
+    await expect(page.locator("h1")).to_contain_text("Twice Ltd")
+    await page.goto(f"{kept}/merge?q=Twice")
+    page.on("dialog", lambda dialog: dialog.accept())
+    await page.locator("main li", has_text="Twice").get_by_role("button").click()
+    await expect(page.locator("[role=status]")).to_contain_text("Merged")
+    await expect(page.locator("main")).to_contain_text("+442079460556")
+    await page.fill(".find input", "Twice")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("main")).to_contain_text("No client matches")
+
+
+async def test_a_recording_shows_both_sides_plays_and_is_a_favourite(
+    sign_in: SignIn, house: House
+) -> None:
+    call = await house.call("answered", 90)
+    db = house.daemon.db
+    file = "console-1.raw"
+    # Left what the called said: as MixMonitor writes it, the called party first.
+    loud = [8000 if n // 8 % 2 else -8000 for n in range(8000)]
+    quiet = [0] * 8000
+    pairs = zip([*quiet, *loud, *quiet], [*loud, *quiet, *quiet], strict=True)
+    raw = b"".join(struct.pack("<hh", called, caller) for called, caller in pairs)
+    house.daemon.settings.recordings_spool.mkdir(exist_ok=True)
+    (house.daemon.settings.recordings_spool / file).write_bytes(raw)
+    recording = await db.fetchval(
+        "insert into recordings (call, account_id, file, started_at)"
+        " select id, account_id, $2, started_at from calls where id = $1 returning id",
+        call, file,
+    )  # fmt: skip
+    await db.execute("update calls set has_recording = true where id = $1", call)
+
+    async def there() -> bool:
+        return bool(
+            await db.fetchval("select state = 'available' from recordings where id = $1", recording)
+        )
+
+    await eventually(there, "the recording is in its place")
+    page = await sign_in()
+    await page.goto(f"/calls/{call}")
+    seek = page.get_by_role("slider", name="Position in the recording")
+    await expect(seek).to_be_visible()
+    drawn = await page.evaluate(
+        """() => { const c = document.querySelector('.wave canvas'), p = c.getContext('2d');
+        const part = (x, y) => p.getImageData(x * c.width, y * c.height, c.width / 4, c.height / 3)
+          .data.filter((v, i) => i % 4 === 3 && v).length;
+        return [part(0.05, 0.05), part(0.05, 0.6), part(0.35, 0.6), part(0.7, 0.05)]; }"""
+    )
+    # The caller talks first and is drawn above, then the called below; then nobody.
+    assert drawn[0] > 100
+    assert drawn[1] < drawn[0] / 4
+    assert drawn[2] > 100
+    assert drawn[3] < drawn[0] / 4
+    await page.select_option("[data-speed]", "2")
+    await page.check("[data-skip]")
+    await page.click("[data-play]")
+    await expect(page.locator("[data-clock]")).not_to_have_text("0:00")
+    assert await page.evaluate("document.querySelector('audio').playbackRate") == 2
+    await seek.focus()
+    await page.click("[data-play]")
+
+    await page.goto("/recordings")
+    row = page.locator("tr[data-panel-row]").first
+    await row.get_by_role("button", name="Favourite").click()
+    await page.goto("/recordings?favourite=true")
+    await expect(page.locator("tr[data-panel-row]")).to_have_count(1)
+
+
+async def test_a_report_has_chart_table_definition_and_an_export(sign_in: SignIn) -> None:
+    page = await sign_in("hanna")
+    await page.goto("/reports")
+    await page.click("text=Calls by period")
+    await expect(page.locator(".chart svg rect")).not_to_have_count(0)
+    await expect(page.get_by_role("region", name="Calls by period").last).to_contain_text(
+        "Incoming"
+    )
+    await expect(page.locator("main")).to_contain_text("weeks begin on Monday")
+    await page.select_option("[name=period]", "month")
+    await page.click("text=Show")
+    assert "period=month" in page.url
+    await page.click("text=Export")
+    await expect(page.locator("h1")).to_have_text("The export is there")
