@@ -17,12 +17,15 @@ from callctl.console.pages import (
     design,
     exports,
     find,
+    first_steps,
     home,
     limits,
     live,
     people,
     recordings,
     reports,
+    routing,
+    routing_forms,
     settings,
     tokens,
     webhooks,
@@ -36,7 +39,7 @@ from callctl.http.endpoint import Endpoint
 
 _PAGES = (
     home, calls, call, exports, callbacks, live, clients, recordings, reports, limits, people,
-    tokens, webhooks, audit, find, design,
+    routing, routing_forms, first_steps, tokens, webhooks, audit, find, design,
 )  # fmt: skip
 
 

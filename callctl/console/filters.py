@@ -83,7 +83,7 @@ def day_bounds(
     """
     since = _midnight(_day(first, "first_day"), zone)
     until = _midnight(_next_day(_day(last, "last_day")), zone)
-    return since and since.isoformat(), until and until.isoformat()
+    return since.isoformat() if since else None, until.isoformat() if until else None
 
 
 def _day(text: str | None, field: str) -> date | None:

@@ -85,10 +85,12 @@ class Language:
         return text
 
     def number(self, value: float) -> str:
-        return numbers.format_decimal(value, locale=self.locale)
+        text: str = numbers.format_decimal(value, locale=self.locale)
+        return text
 
     def percent(self, share: float) -> str:
-        return numbers.format_percent(share, "#,##0 %", locale=self.locale)
+        text: str = numbers.format_percent(share, "#,##0 %", locale=self.locale)
+        return text
 
     def iso_day(self, instant: datetime) -> str:
         """For machines and addresses."""

@@ -6,9 +6,9 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode
 
-from callctl.core.money.currencies import format_amount
 from callctl.console.language import N_, Language, gettext
 from callctl.core.errors import CallctlError
+from callctl.core.money.currencies import format_amount
 from callctl.features.calls.hints import HintRule, IconName, find_hint
 from callctl.features.calls.model import CallSummary
 

@@ -11,7 +11,11 @@ PAGES = (
     "/calls?extension=203", "/calls?number=99999999", "/calls/{call}", "/exports", "/limits",
     "/design", "/profile", "/", "/?period=7d", "/callbacks", "/live", "/clients", "/clients/new",
     "/recordings", "/reports", "/reports/calls-by-period", "/reports/employees-distribution",
-    "/people", "/people/new", "/people/{user}", "/tokens", "/webhooks", "/audit", "/settings",
+    "/people", "/people/new", "/people/{user}", "/tokens", "/webhooks", "/audit", "/settings", "/first-steps",
+    "/routing", "/routing?kind=hunt_groups", "/routing/try?from=%2B36301234567&to=%2B442079460100",
+    "/routing/history", "/routing/edit/dids?name=%2B442079460101",
+    "/routing/edit/hunt_groups?name=sales", "/routing/edit/schedules?name=office",
+    "/routing/edit/extensions", "/routing/edit/trunks?name=trunk", "/routing/block?number=%2B44123",
 )  # fmt: skip
 
 _FINDINGS = """

@@ -106,7 +106,7 @@ async def create(visit: Visit) -> web.StreamResponse:
 
 async def save(visit: Visit) -> web.StreamResponse:
     form, id_ = await visit.form(), visit.path("id")
-    body = {**form.sent("name", *_FIELDS), "numbers": _numbers(form)}
+    body: dict[str, Any] = {**form.sent("name", *_FIELDS), "numbers": _numbers(form)}
     body["type"] = form.get("type") or None
     try:
         await visit.send("PATCH", f"/clients/{id_}", body)

@@ -27,12 +27,14 @@ _MAX_PAGE = 200
 
 
 class ExplainBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """`from`: an extension, a number outside, or ``withheld``; `at`: now if left out."""
+    """`from`: an extension, a number outside, or ``withheld``; `at`: now if left out. `document`:
+    as if it were the account's routing, which it is not made."""
 
     from_: Annotated[str, Meta(max_length=64)] = msgspec.field(name="from")
     to: Annotated[str, Meta(max_length=64)]
     at: str | None = None
     via: str | None = None
+    document: Document | None = None
 
 
 class ReasonView(Struct, frozen=True, forbid_unknown_fields=True):
@@ -125,7 +127,8 @@ def _document_endpoints(service: RoutingService) -> list[Endpoint]:
         body: ExplainBody = call.body
         at = body.at if body.at is not None else datetime.now(UTC)
         account_id = call.actor.account_id
-        return plan_view(service.explain(account_id, body.from_, body.to, at, body.via))
+        plan = service.explain(account_id, body.from_, body.to, at, body.via, body.document)
+        return plan_view(plan)
 
     async def get_document(call: ApiCall) -> Document:
         if call.query.with_secrets and Scope.ROUTING_WRITE not in call.actor.scopes:
@@ -163,7 +166,8 @@ def _document_endpoints(service: RoutingService) -> list[Endpoint]:
             PlanView,
             body=ExplainBody,
             body_example=ExplainBody("+36201234567", "+3617000001"),
-            errors=("not_found",),
+            errors=(*_APPLY_ERRORS, "not_found"),
+            max_body_bytes=_MAX_BODY,
         ),
         Endpoint(
             "GET",

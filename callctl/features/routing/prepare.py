@@ -61,6 +61,14 @@ def table_of(snapshot: Snapshot, orders_of: OrdersOf = lambda routing: {}) -> Ro
     return build_table(priced, snapshot.revision)
 
 
+def with_routing(table: RoutingTable, ready: Prepared) -> RoutingTable:
+    """`table` as it would be with what is `ready` in force."""
+    others = (index.routing for index in table.accounts.values())
+    changed = ready.routing.account.id
+    kept = [routing for routing in others if routing.account.id != changed]
+    return build_table((*kept, ready.routing), table.revision)
+
+
 def prepare(
     document: structs.Document,
     account_id: int,

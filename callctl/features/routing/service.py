@@ -34,6 +34,7 @@ from callctl.features.routing.prepare import (
     invalid_routing,
     prepare,
     table_of,
+    with_routing,
 )
 from callctl.features.routing.source import Source as YamlSource
 from callctl.features.routing.store import (
@@ -173,19 +174,25 @@ class RoutingService:
         to: str,
         at: datetime | str,
         via: str | None = None,
+        document: structs.Document | None = None,
     ) -> RoutePlan:
         """What would happen if `from_` called `to` at `at`; rings nobody, remembers nothing.
+        `document`: with it in force as the account's routing, checked as `apply` does.
 
         `from_` is an extension's number, a number outside, or ``withheld``; `at` as text is local
         time of the account unless it has an offset. Raises CallctlError.
         """
-        request = build_request(self._table, account_id, from_, to, via, EXPLAIN_UNIQUEID)
+        table = self._table
+        if document is not None:
+            parsed, _ = _parsed(document, "")
+            table = with_routing(table, prepare(parsed, account_id, self._snapshot, self._environ))
+        request = build_request(table, account_id, from_, to, via, EXPLAIN_UNIQUEID)
         if (told := plan_feature(request)) is not None:
             return told
-        index = self._table.accounts[account_id]
+        index = table.accounts[account_id]
         now = parse_at(at, index.account.timezone) if isinstance(at, str) else at
         memory = self._memory(index, now)
-        plan = plan_route(request, self._table, now, memory, self._open_gate(now))
+        plan = plan_route(request, table, now, memory, self._open_gate(now))
         return replace(plan, trace=(*remarks_on(request), *plan.trace))
 
     # Changing

@@ -1,0 +1,86 @@
+"""Routing: what there is, trying it, its history."""
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from callctl.console.desk import Desk, Visit, routes_of
+from callctl.console.routing_objects import KINDS, fields_of
+from callctl.core.errors import CallctlError
+from callctl.core.permissions import Scope
+
+TRY_FIELDS = ("from", "to", "at")
+_SHOWN = 50
+
+
+def routes(desk: Desk) -> list[web.AbstractRouteDef]:
+    read = Scope.ROUTING_READ
+    return routes_of(
+        desk,
+        [
+            ("GET", "/routing", overview, read),
+            ("GET", "/routing/try", try_it, read),
+            ("GET", "/routing/history", history, read),
+        ],
+    )
+
+
+async def document_of(visit: Visit) -> dict[str, Any]:
+    """The account's routing as plain values, without secrets; applying it changes nothing."""
+    document: dict[str, Any] = msgspec.to_builtins(await visit.get("/routing"))
+    return document
+
+
+async def revision_of(visit: Visit) -> int | None:
+    """The last revision, so that a change over somebody else's is refused."""
+    newest = (await visit.get("/routing/history", limit=1)).items
+    return newest[0].id if newest else None
+
+
+async def overview(visit: Visit) -> web.StreamResponse:
+    document = await document_of(visit)
+    shown = visit.request.query.get("kind", "dids")
+    kind = KINDS.get(shown, KINDS["dids"])
+    return visit.page(
+        "routing/overview.html",
+        kinds=KINDS.values(),
+        kind=kind,
+        objects=[fields_of(as_object(one, kind.key)) for one in document.get(kind.field, [])],
+        counts={field: len(document.get(field, [])) for field in KINDS},
+        account=fields_of(document["account"]),
+        may_write=visit.may(Scope.ROUTING_WRITE),
+    )
+
+
+def as_object(one: Any, key: str) -> dict[str, Any]:
+    """An object that is written as its key alone, as ``withheld``, with its field's name."""
+    return one if isinstance(one, dict) else {key: one}
+
+
+async def try_it(visit: Visit) -> web.StreamResponse:
+    asked = visit.request.query
+    fields = {name: asked[name].strip() for name in TRY_FIELDS if asked.get(name, "").strip()}
+    plan, error = None, None
+    if "from" in fields and "to" in fields:
+        try:
+            plan = await visit.send("POST", "/routing/explain", fields)
+        except CallctlError as caught:
+            if caught.code not in ("invalid_field", "not_found"):
+                raise
+            error = caught
+    return visit.page(
+        "routing/try.html", error.status if error else 200, fields=fields, plan=plan, error=error
+    )
+
+
+async def history(visit: Visit) -> web.StreamResponse:
+    """Newest first; what each changed is told against the one before it."""
+    cursor = visit.request.query.get("cursor")
+    page = await visit.get("/routing/history", limit=_SHOWN, cursor=cursor)
+    return visit.page(
+        "routing/history.html",
+        page=page,
+        newest=cursor is None,
+        may_write=visit.may(Scope.ROUTING_WRITE),
+    )

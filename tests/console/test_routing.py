@@ -1,0 +1,133 @@
+"""Changing where calls go: form, difference, trial, confirmation, going back."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Page, expect
+
+from callctl.core.author import Author
+from tests.console.conftest import SignIn
+from tests.console.house import ROUTING, House
+
+
+@pytest.fixture
+async def page(sign_in: SignIn, house: House) -> AsyncIterator[Page]:
+    yield await sign_in()
+    await house.daemon.routing.apply(house.account, ROUTING, Author("admin"))
+
+
+async def _members(house: House) -> list[str]:
+    document = house.daemon.routing.export(house.account)
+    return [str(member) for member in document.hunt_groups[0].members]
+
+
+async def test_a_call_is_tried_and_its_way_is_told(page: Page) -> None:
+    await page.goto("/routing/try")
+    await page.fill("main [name=from]", "+36301234567")
+    await page.fill("main [name=to]", "+442079460100")
+    await page.click("main button.main")
+    await expect(page.locator(".path")).to_contain_text("ring 201")
+    await expect(page.locator(".reasons li")).not_to_have_count(0)
+    await page.fill("main [name=to]", "+442079460101")
+    await page.fill("main [name=at]", "2026-12-25T10:00")
+    await page.click("main button.main")
+    await expect(page.locator(".path")).to_have_text("hangup unavailable")
+
+
+async def test_a_hunt_order_is_changed_by_keyboard_tried_confirmed_and_undone(
+    page: Page, house: House
+) -> None:
+    await page.goto("/routing/edit/hunt_groups?name=sales")
+    await page.get_by_role("button", name="Down: Members 1").focus()
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("button", name="Look at the change").click()
+    await expect(page.locator("table.diff")).to_contain_text("members")
+    assert await _members(house) == ["201", "202", "203"]
+    await page.fill("main [name=from]", "+36301234567")
+    await page.fill("main [name=to]", "+442079460100")
+    await page.get_by_role("button", name="Try").click()
+    paths = page.locator(".path")
+    await expect(paths).to_have_count(2)
+    assert (await paths.nth(0).inner_text()).index("201") < (await paths.nth(0).inner_text()).index(
+        "202"
+    )
+    assert (await paths.nth(1).inner_text()).index("202") < (await paths.nth(1).inner_text()).index(
+        "201"
+    )
+    assert await _members(house) == ["201", "202", "203"]
+    await page.get_by_role("button", name="Put it in force").click()
+    await expect(page.locator("[role=status]")).to_contain_text("In force")
+    assert await _members(house) == ["202", "203", "201"]
+    await page.goto("/routing/history")
+    await page.get_by_role("button", name="Go back to before it").first.click()
+    await expect(page.locator("table.diff")).to_contain_text("members")
+    await page.get_by_role("button", name="Put it in force").click()
+    await expect(page.locator("[role=status]")).to_contain_text("Undone")
+    assert await _members(house) == ["201", "202", "203"]
+
+
+async def test_an_order_is_changed_by_dragging(page: Page) -> None:
+    await page.goto("/routing/edit/hunt_groups?name=sales")
+    grips = page.locator("[data-ordered]").first.locator(".grip")
+    await grips.nth(0).drag_to(grips.nth(1), target_position={"x": 4, "y": 16})
+    values = await page.locator("[name=member]").evaluate_all("all => all.map(e => e.value)")
+    assert values[:3] == ["202", "201", "203"]
+
+
+async def test_a_week_is_painted_on_its_line(page: Page, house: House) -> None:
+    await page.goto("/routing/edit/schedules?name=office")
+    line = page.locator(".day-row").nth(5).locator("svg")
+    await line.scroll_into_view_if_needed()
+    box = await line.bounding_box()
+    assert box is not None
+    await page.mouse.move(box["x"] + box["width"] * 9.1 / 24, box["y"] + 5)
+    await page.mouse.down()
+    await page.mouse.move(box["x"] + box["width"] * 11.9 / 24, box["y"] + 5)
+    await page.mouse.up()
+    await expect(page.locator("[name=sat]")).to_have_value("09:00-12:00")
+    await page.get_by_role("button", name="Look at the change").click()
+    await page.get_by_role("button", name="Put it in force").click()
+    (office,) = house.daemon.routing.export(house.account).schedules
+    assert office.weekly == ["mon-fri 08:00-17:00", "sat 09:00-12:00"]
+    assert [holiday.name for holiday in office.holidays] == ["Christmas"]
+
+
+async def test_a_caller_is_blocked_from_a_call(page: Page, house: House) -> None:
+    call = await house.daemon.db.fetchval(
+        "select max(id) from calls where direction = 'inbound' and customer_number_id is not null"
+    )
+    await page.goto(f"/calls/{call}")
+    await page.click("text=Block this caller")
+    await page.fill("[name=reason]", "nuisance")
+    await page.get_by_role("button", name="Look at the change").click()
+    await page.get_by_role("button", name="Put it in force").click()
+    rules = house.daemon.routing.export(house.account).blocklist
+    assert [(r.match, r.reason) for r in rules if not isinstance(r, str)][-1] == (
+        "+447700900101", "nuisance",
+    )  # fmt: skip
+
+
+async def test_what_is_wrong_is_named_and_the_form_keeps_what_was_written(page: Page) -> None:
+    await page.goto("/routing/edit/dids")
+    await page.fill("main [name=number]", "+44 20 7946 0199")
+    await page.locator("main [name=to]").first.fill("extension:999")
+    await page.get_by_role("button", name="Look at the change").click()
+    await expect(page.locator(".note.red")).to_contain_text("999")
+    await expect(page.locator("main [name=number]")).to_have_value("+44 20 7946 0199")
+    await page.goto("/routing/edit/trunks?name=trunk")
+    await page.fill("[name=text]", "name: [")
+    await page.get_by_role("button", name="Look at the change").click()
+    await expect(page.locator(".note.red")).to_contain_text("YAML")
+
+
+async def test_a_change_over_somebody_elses_is_refused(page: Page, house: House) -> None:
+    await page.goto("/routing/edit/extensions?name=204")
+    await page.fill("main [name=name]", "Renamed")
+    await page.get_by_role("button", name="Look at the change").click()
+    other = ROUTING.replace("label: support", "label: helpdesk")
+    await house.daemon.routing.apply(house.account, other, Author("hanna"))
+    await page.get_by_role("button", name="Put it in force").click()
+    await expect(page.locator(".note.red")).to_contain_text("revision")
+    names = [e.name for e in house.daemon.routing.export(house.account).extensions]
+    assert "Renamed" not in names
