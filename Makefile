@@ -2,7 +2,7 @@
 
 PYTEST_ARGS ?=
 
-.PHONY: help demo test check fuzz bench lock messages clean image faults
+.PHONY: help demo test check fuzz bench lock messages screenshots clean image faults
 
 help:
 	@echo "make demo         a whole call centre on this machine, with real SIP calls (ONCE=1: end after them)"
@@ -54,6 +54,10 @@ lock: .venv/.ready
 # New texts of the console into its catalogues, to be translated there.
 messages: .venv/.ready
 	scripts/messages
+
+# The pictures of docs/console.md, made anew of the pages as they are.
+screenshots: .venv/.ready
+	CALLCTL_SCREENSHOTS=$(CURDIR)/docs/screenshots .venv/bin/pytest tests/console/test_every_page.py -k pictures
 
 image: .venv/.ready
 	scripts/image

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright, expect
 
 from callctl.app import Daemon
 from callctl.asterisk.runtime import free_port
@@ -20,6 +20,9 @@ _CHROMIUM = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
 )  # fmt: skip
+
+# As long as a machine that many share may take.
+expect.set_options(timeout=20_000)
 
 AXE = Path(__file__).parents[2] / "web/node_modules/axe-core/axe.min.js"
 PHONE = ViewportSize(width=375, height=780)
@@ -95,7 +98,7 @@ async def sign_in(
         )
         contexts.append(context)
         page = await context.new_page()
-        page.set_default_timeout(8000)
+        page.set_default_timeout(30_000)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on(
             "console",

@@ -53,11 +53,11 @@ async def test_a_call_appears_live_while_it_rings_and_is_gone_when_it_ends(
 async def test_live_says_when_its_stream_is_lost(sign_in: SignIn) -> None:
     page = await sign_in()
     await page.goto("/live")
-    await expect(page.locator("[data-stream]")).to_contain_text("up to date")
+    await expect(page.locator("[data-stream]")).to_contain_text("connected")
     await page.context.set_offline(True)
     await expect(page.locator("[data-stream]")).to_contain_text("connection lost")
     await page.context.set_offline(False)
-    await expect(page.locator("[data-stream]")).to_contain_text("up to date")
+    await expect(page.locator("[data-stream]")).to_contain_text("connected")
 
 
 async def test_a_callback_is_owed_given_to_somebody_and_settled(

@@ -1,6 +1,8 @@
 """What holds of all pages, light and dark, on a phone and at a desk."""
 
 import json
+import os
+from pathlib import Path
 
 from playwright.async_api import Page
 
@@ -11,12 +13,21 @@ PAGES = (
     "/calls?extension=203", "/calls?number=99999999", "/calls/{call}", "/exports", "/limits",
     "/design", "/profile", "/", "/?period=7d", "/callbacks", "/live", "/clients", "/clients/new",
     "/recordings", "/reports", "/reports/calls-by-period", "/reports/employees-distribution",
-    "/people", "/people/new", "/people/{user}", "/tokens", "/webhooks", "/audit", "/settings", "/first-steps",
+    "/people", "/people/new", "/people/{user}", "/tokens", "/webhooks", "/audit", "/settings",
+    "/first-steps",
     "/routing", "/routing?kind=hunt_groups", "/routing/try?from=%2B36301234567&to=%2B442079460100",
     "/routing/history", "/routing/edit/dids?name=%2B442079460101",
     "/routing/edit/hunt_groups?name=sales", "/routing/edit/schedules?name=office",
     "/routing/edit/extensions", "/routing/edit/trunks?name=trunk", "/routing/block?number=%2B44123",
 )  # fmt: skip
+
+_PICTURES = (
+    ("home", "/?period=7d", DESKTOP, "light"),
+    ("calls", "/calls?direction=inbound", DESKTOP, "light"),
+    ("routing", "/routing/try?from=%2B36301234567&to=%2B442079460100", DESKTOP, "light"),
+    ("report-dark", "/reports/calls-by-period", DESKTOP, "dark"),
+    ("phone", "/?period=7d", PHONE, "light"),
+)
 
 _FINDINGS = """
 async (rules) => (await axe.run(document, {runOnly: rules, resultTypes: ['violations']}))
@@ -62,3 +73,21 @@ async def test_nothing_keeps_anybody_out_and_nothing_is_cut_off_on_a_phone(
         if any(found.values()) or cut_off:
             wrong[path] = found | {"cut off": cut_off}
     assert not wrong, json.dumps(wrong, indent=1)
+
+
+async def test_the_pictures_of_the_documentation_are_made_of_the_real_pages(
+    sign_in: SignIn, house: House, tmp_path: Path
+) -> None:
+    """Into CALLCTL_SCREENSHOTS where it is set (`make screenshots`), else nowhere that stays."""
+    place = Path(os.environ.get("CALLCTL_SCREENSHOTS") or tmp_path)
+    page = await sign_in()
+    for name, path, viewport, scheme in _PICTURES:
+        await page.set_viewport_size(viewport)
+        await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        await page.goto(path, wait_until="load")
+        if name == "calls":
+            await page.locator("[data-opens-panel]").first.click()
+            await page.wait_for_selector("#panel.open .timeline")
+        picture = place / f"{name}.png"
+        await page.screenshot(path=picture)
+        assert picture.stat().st_size < 200_000
