@@ -144,7 +144,11 @@ class Desk:
             "Scope": Scope,
             "N_": N_,
         }
-        self._templates.filters |= {"duration": words.duration, "share": words.share}
+        self._templates.filters |= {
+            "duration": words.duration,
+            "money": words.money,
+            "share": words.share,
+        }
 
     def shown(self, handler: Shown, scope: Scope | None) -> Callable[..., Any]:
         """A route's handler that knows the visitor, who must have `scope`, and that refuses what
