@@ -91,6 +91,16 @@ class Settings:
     session_hours: int = _setting(
         12, "How long a person stays signed in to the console.", minimum=1, maximum=24 * 90
     )
+    spend_slice_seconds: int = _setting(
+        60,
+        "Talk that a call is given at least while its account's money lasts; else it gets half of "
+        "what is free, so that others can begin, and more while it goes on (docs/spend.md).",
+        minimum=1,
+        maximum=3600,
+    )
+    spend_least_seconds: int = _setting(
+        10, "A call that money would end sooner is refused.", minimum=1, maximum=600
+    )
     agi_host: str = _setting("127.0.0.1", "Address on which Asterisk asks for a plan (FastAGI).")
     agi_port: int = _port(4573, "Port on which Asterisk asks for a plan (FastAGI).")
     agi_sources: str = _setting(

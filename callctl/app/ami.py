@@ -80,6 +80,19 @@ async def list_channels(ami: AmiClient) -> list[LiveChannel] | None:
     return channels if response.success and whole else None
 
 
+async def end_after(ami: AmiClient, channel: str, seconds: float) -> bool:
+    """Have Asterisk hang the channel up so long from now, instead of when it was told before.
+    Whether it said that it will; False may also mean that nobody knows."""
+    try:
+        response = await ami.action(
+            "AbsoluteTimeout", within=HANGUP_SECONDS, Channel=channel, Timeout=f"{seconds:.3f}"
+        )
+    except AmiError as error:
+        log.warning("talk_not_extended", channel=channel, error=str(error))
+        return False
+    return response.success
+
+
 async def hang_up(ami: AmiClient, channels: Sequence[str]) -> None:
     """All at once, since others that are too long wait meanwhile."""
     done = await asyncio.gather(

@@ -78,6 +78,7 @@ def build_journal_reader(services: Services) -> JournalReader:
             clients_of_calls,
             prove_numbers,
             services.charging.price_stored,
+            services.limits.read_costs,
             services.long_calls.mark_stored,
             partial(tell_stored_calls, cost_of=services.charging.cost_of),
         ),
@@ -91,6 +92,7 @@ def _calls_stored(services: Services, records: Sequence[CallRecord]) -> None:
         for record in records
     ]
     services.limits.calls_stored((r, owner.account_id, owner.to_number) for r, owner in owned)
+    services.spend.calls_stored(records)
     for record, owner in owned:
         if record.answered_by is not None and record.answered_us is not None:
             at = datetime.fromtimestamp(record.answered_us / 1_000_000, UTC)

@@ -22,6 +22,7 @@ from callctl.core.errors import CallctlError
 from callctl.db.pool import Database
 from callctl.http.endpoint import Endpoint
 from callctl.http.server import HttpServer
+from callctl.telemetry.clock import utc_now
 from callctl.telemetry.log import get_logger
 
 log = get_logger("daemon")
@@ -68,6 +69,7 @@ class Daemon(Services):
         with contextlib.suppress(CallctlError):
             await self.routing.save_memory()
             await self.limits.flush()
+            await self.spend.refresh()
         await self.ami.stop()
         await self.numbers.close()
         if self._lock is not None:
@@ -85,8 +87,10 @@ class Daemon(Services):
     async def _prepare(self) -> None:
         await migrate_when_reachable(self.database_url)
         self.default_account_id = (await self.access.bootstrap()).account_id
+        await self.tariff_memory.refresh(self.db, utc_now())
         await self.routing.load()
         await self.limits.restore()
+        await self.spend.restore()
         await self.long_calls.load()
         self.loaded = True
         await self.provisioning.provision(self.routing.table)

@@ -46,11 +46,14 @@ def jobs_with_database(services: Services, reader: JournalReader) -> Mapping[str
         "tariffs": lambda: watch_tariffs(
             services.db, services.tariff_memory, services.routing.prices_changed
         ),
+        "fallback_money": services.provisioning.keep_paid_seconds,
         "memory": lambda: _save_memory(services),
         "limits": services.limits.run_flush,
         "limits_look": lambda: services.limits.run_look(lambda: list_channels(services.ami)),
         "limits_watch": services.limits.run_watch,
         "packages": services.package_watch.run,
+        "spend": services.spend.run,
+        "spend_extend": services.spend.extender.run,
         "live": services.live.run,
         "long_calls": services.long_calls.run,
         "events": services.events.hub.run,

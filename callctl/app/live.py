@@ -8,6 +8,7 @@ from callctl.asterisk.ami import AmiClient
 from callctl.features.calls.reader import JournalReader
 from callctl.features.events.live import LiveDesk
 from callctl.features.long_calls.service import TalkingCall
+from callctl.features.spend.extending import Talk
 
 LIVE_WITHIN_SECONDS = 3.0
 """Longer ago the journal was read to its end: what goes on now is not known."""
@@ -27,6 +28,22 @@ def why_not_live(ami: AmiClient, reader: JournalReader | None) -> str | None:
         since = datetime.fromtimestamp(state.since, UTC).isoformat(timespec="seconds")
         return f"not connected to Asterisk since {since}: {state.reason}"
     return None
+
+
+def talk_outside(desk: LiveDesk, uniqueid: str) -> Talk | None:
+    """The answered channel by which the call of channel `uniqueid` goes outside; None when nobody
+    has answered it, when there are several, or when it is not known which there are."""
+    call = desk.call_of(uniqueid) if desk.why_not_live() is None else None
+    if call is None:
+        return None
+    called = [
+        channel
+        for channel in call.channels.values()
+        if channel.trunk is not None and channel.uniqueid != call.caller
+    ]
+    if len(called) != 1 or called[0].answered_us is None:
+        return None
+    return Talk(called[0].name, called[0].answered_us / 1_000_000)
 
 
 def talking_calls(desk: LiveDesk, before_us: int) -> Iterator[TalkingCall]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,17 +17,33 @@ from callctl.telemetry.metrics import PROVISIONED
 
 log = get_logger("daemon")
 
+PAID_SECONDS_EVERY = 60.0
+
 
 class Provisioning:
     """Keeps the files in `directory` as the routing wants them."""
 
     def __init__(
-        self, directory: Path, ami: AmiClient, routing: Callable[[], RoutingService]
+        self,
+        directory: Path,
+        ami: AmiClient,
+        routing: Callable[[], RoutingService],
+        paid_seconds: Callable[[], Mapping[int, int]],
     ) -> None:
         self._directory = directory
         self._ami = ami
         self._routing = routing
+        self._paid_seconds = paid_seconds
+        self._written_seconds: Mapping[int, int] = {}
         self._writing = asyncio.Lock()
+
+    async def keep_paid_seconds(self) -> None:
+        """Until cancelled: write anew when accounts come to money or lose it, so that the fallback
+        dialplan knows what was so a minute before the daemon is gone."""
+        while True:
+            await asyncio.sleep(PAID_SECONDS_EVERY)
+            if await asyncio.to_thread(self._paid_seconds) != self._written_seconds:
+                await self.provision(self._routing().table)
 
     async def provision(self, table: RoutingTable) -> None:
         """Write what Asterisk must know, and have it reloaded. Phones keep working meanwhile.
@@ -40,8 +56,11 @@ class Provisioning:
                 await self._write_and_reload(table)
 
     async def _write_and_reload(self, table: RoutingTable) -> None:
+        # A tariff may have hundreds of thousands of rates.
+        paid_seconds = await asyncio.to_thread(self._paid_seconds)
         try:
-            changed = await asyncio.to_thread(self._write_files, table)
+            changed = await asyncio.to_thread(self._write_files, table, paid_seconds)
+            self._written_seconds = paid_seconds
             await self._reload(modules_to_reload(changed))
         except (OSError, AmiError) as error:
             PROVISIONED.labels("failed").inc()
@@ -54,9 +73,9 @@ class Provisioning:
         gc.collect()
         gc.freeze()
 
-    def _write_files(self, table: RoutingTable) -> tuple[str, ...]:
+    def _write_files(self, table: RoutingTable, paid_seconds: Mapping[int, int]) -> tuple[str, ...]:
         year = datetime.now(UTC).year
-        files = render_provisioning(table, self._routing().credentials, year)
+        files = render_provisioning(table, self._routing().credentials, year, paid_seconds)
         changed = write_provisioning(self._directory, files)
         del files
         release_memory()

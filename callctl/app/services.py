@@ -4,15 +4,22 @@ No feature imports another. What one may ask of another is handed in here, as a 
 the other is not built yet, or is there only later, as a lambda that looks when it is called.
 """
 
+from datetime import UTC, datetime
 from functools import partial
 
-from callctl.app.ami import build_ami_client, hang_up
-from callctl.app.live import talking_calls, why_not_live
+from callctl.app.ami import build_ami_client, end_after, hang_up
+from callctl.app.live import talk_outside, talking_calls, why_not_live
 from callctl.app.numbers import build_numbers
 from callctl.app.provisioning import Provisioning
 from callctl.config import Settings, networks_of
 from callctl.console.links import link_to
-from callctl.core.routing.model import Extension
+from callctl.core.money.guard import Payer, Terms
+from callctl.core.money.payers import payers_at
+from callctl.core.money.tariffs import line_of
+from callctl.core.money.unattended import UnattendedTalk
+from callctl.core.routing.gate import CountingGate
+from callctl.core.routing.model import AccountIndex, Extension
+from callctl.core.routing.outbound import Outgoing
 from callctl.db.pool import Database
 from callctl.features.access.service import AccessService
 from callctl.features.access.store import AccessStore
@@ -60,12 +67,14 @@ from callctl.features.reports.service import ReportService
 from callctl.features.routing.rights import require_call
 from callctl.features.routing.service import RoutingService
 from callctl.features.routing.store import RoutingStore
+from callctl.features.spend.service import SpendService
 from callctl.features.transfers.export import TRANSFERS_TABLE
 from callctl.features.transfers.service import TransferService
 from callctl.features.webhooks.delivery import Deliverer
 from callctl.features.webhooks.service import WebhookService
 from callctl.features.webhooks.store import WebhookStore
 from callctl.features.webhooks.targets import Targets
+from callctl.numbers import classify_outgoing
 from callctl.secrets import Passwords
 from callctl.telemetry.clock import utc_now
 
@@ -101,13 +110,26 @@ class Services:
         self.tariff_memory = TariffMemory()
         self.ami = build_ami_client(settings)
         self.provisioning = Provisioning(
-            settings.asterisk_generated_dir, self.ami, lambda: self.routing
+            settings.asterisk_generated_dir,
+            self.ami,
+            lambda: self.routing,
+            self._unattended_seconds,
         )
         self.limits = LimitService(db, lambda: self.routing.table)
+        self._unattended = UnattendedTalk()
+        self.spend = SpendService(
+            db,
+            self._payers_of,
+            settings.systemname,
+            lambda: why_not_live(self.ami, self.reader) is None,
+            lambda uniqueid: talk_outside(self.live, uniqueid),
+            partial(end_after, self.ami),
+            terms=Terms(settings.spend_slice_seconds, settings.spend_least_seconds),
+        )
         self.routing = RoutingService(
             RoutingStore(db),
             self.provisioning.provision,
-            open_gate=self.limits.open_gate,
+            open_gate=self._open_gate,
             orders_of=lambda routing: trunk_orders(self.tariff_memory.tariffs, routing, utc_now()),
         )
         self.accounts = AccountService(
@@ -202,6 +224,27 @@ class Services:
 
     async def _tariffs_changed(self) -> None:
         await self.tariff_memory.refresh(self.db, utc_now())
+
+    def _open_gate(self, now: datetime) -> CountingGate:
+        """What says which calls may leave: limits, and money where anybody pays."""
+        gate = self.limits.open_gate(now)
+        return self.spend.open_gate(gate, now) if self.tariff_memory.tariffs.prices else gate
+
+    def _payers_of(self, index: AccountIndex, found: Outgoing, at: datetime) -> list[Payer]:
+        line = line_of(self.routing.table, index.account.id)
+        country = index.account.country
+        return payers_at(
+            self.tariff_memory.tariffs, line, lambda: classify_outgoing(found, country).number, at
+        )
+
+    def _unattended_seconds(self) -> dict[int, int]:
+        """How long calls of accounts that pay may last while this daemon is away."""
+        tariffs, table, guard = self.tariff_memory.tariffs, self.routing.table, self.spend.guard
+        if not tariffs.prices:
+            return {}
+        lines = {account_id: line_of(table, account_id) for account_id in table.accounts}
+        now = datetime.now(UTC)
+        return self._unattended.seconds(tariffs, lines, guard.purse, guard.free, now)
 
     def _find_extension(self, account_id: int, number: str) -> Extension | None:
         index = self.routing.table.accounts.get(account_id)

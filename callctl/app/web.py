@@ -25,6 +25,7 @@ import callctl.features.rates.api
 import callctl.features.recordings.api
 import callctl.features.reports.api
 import callctl.features.routing.api
+import callctl.features.spend.api
 import callctl.features.transfers.api
 import callctl.features.webhooks.api
 from callctl.app.readiness import readiness_checks
@@ -58,6 +59,7 @@ def list_endpoints(services: Services) -> list[Endpoint]:
         *callctl.features.routing.api.endpoints(services.routing),
         *services.numbers.endpoints(),
         *callctl.features.limits.api.endpoints(services.limits),
+        *callctl.features.spend.api.endpoints(services.spend),
         *callctl.features.events.api.endpoints(services.live, services.events),
         *callctl.features.webhooks.api.endpoints(services.webhooks),
         *callctl.features.notices.api.endpoints(services.notices),

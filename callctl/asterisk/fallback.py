@@ -10,7 +10,7 @@ match one caller the most specific decides.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from callctl.asterisk.conf_text import word
 from callctl.asterisk.fallback_cheapest import (
@@ -71,15 +71,19 @@ exten => s,1,Set(CALLCTL_FB_CALLER=${FILTER(0-9*#+,${CALLERID(num)})})
 """
 
 
-def render_fallback(table: RoutingTable, year: int) -> str:
-    """The text of the whole fallback dialplan. Pure."""
+def render_fallback(table: RoutingTable, year: int, paid_seconds: Mapping[int, int]) -> str:
+    """The text of the whole fallback dialplan. Pure. `paid_seconds`: how long calls to the outside
+    of these accounts may last (0 = they are refused), since nobody counts their money."""
     accounts = [table.accounts[key] for key in sorted(table.accounts)]
     countries = sorted({index.account.country for index in accounts})
     blocks = [_START]
     blocks += [render_normaliser(dialling_plan(country)) for country in countries]
     if any(is_limited(limits) for index in accounts for limits in _all_limits(index)):
         blocks.append(render_world())
-    planners = {index.account.id: FallbackPlanner(table, index) for index in accounts}
+    planners = {
+        index.account.id: FallbackPlanner(table, index, paid_seconds.get(index.account.id))
+        for index in accounts
+    }
     for index in accounts:
         blocks += _account_blocks(table, index, planners, year)
     return "\n".join(blocks)

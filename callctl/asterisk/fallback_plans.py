@@ -12,7 +12,7 @@ from datetime import UTC, datetime, time
 
 from callctl.core.routing.encoding import encode_plan
 from callctl.core.routing.gate import Gate, StaticGate
-from callctl.core.routing.limits import LimitAction, LimitSettings, Verdict
+from callctl.core.routing.limits import PASSED, LimitAction, LimitSettings, Verdict
 from callctl.core.routing.model import (
     Account,
     AccountIndex,
@@ -43,8 +43,7 @@ _TIMED = frozenset({"open", "closed", "no_clock"})
 CALLER = "callctl"
 """The synthetic caller's number: no extension's, and no pattern of digits matches it."""
 _FILLING = "3141592653589793"
-_GATE = StaticGate(classify_outgoing)
-"""For numbers that the routing names; those that are dialled are judged in the dialplan."""
+_STATIC = StaticGate(classify_outgoing)
 WHY_MARK = "CALLCTLWHY"
 """Where the reason of a refusal stands in a plan, to be filled in by the dialplan."""
 
@@ -127,10 +126,49 @@ class _Answer:
         return self._verdict
 
 
-class FallbackPlanner:
-    """Plans of one account, with the schedules set open or closed at will."""
+class _PaidGate:
+    """For numbers that the routing names; those that are dialled are judged in the dialplan."""
 
-    def __init__(self, table: RoutingTable, index: AccountIndex) -> None:
+    def __init__(self, paid: Verdict) -> None:
+        self._paid = paid
+
+    def __call__(
+        self,
+        index: AccountIndex,
+        extension: str | None,
+        found: Outgoing,
+        now: datetime | None,
+        *,
+        certain: bool,
+    ) -> Verdict:
+        verdict = _STATIC(index, extension, found, now, certain=certain)
+        return _both(verdict, self._paid) if verdict.passes else verdict
+
+
+def _both(verdict: Verdict, paid: Verdict) -> Verdict:
+    """A call that may leave, as far as the money goes."""
+    return replace(paid, max_seconds=verdict.max_seconds, reasons=(*verdict.reasons, *paid.reasons))
+
+
+def paid_verdict(account: Account, seconds: int | None) -> Verdict:
+    """What money allows a call to the outside: `seconds` of talk, 0 = none, None = any length."""
+    if seconds is None:
+        return PASSED
+    if seconds == 0:
+        return Verdict(LimitAction.BLOCK, reasons=(Reason("no_money", account.code),))
+    reason = Reason("money", account.code, str(seconds))
+    return Verdict(paid_seconds=seconds, reasons=(reason,))
+
+
+class FallbackPlanner:
+    """Plans of one account, with the schedules set open or closed at will. `paid_seconds`: how long
+    its calls to the outside may last, as `paid_verdict` has it."""
+
+    def __init__(
+        self, table: RoutingTable, index: AccountIndex, paid_seconds: int | None = None
+    ) -> None:
+        self._paid = paid_verdict(index.account, paid_seconds)
+        self._gate = _STATIC if paid_seconds is None else _PaidGate(self._paid)
         self._others = [other.routing for other in table.accounts.values() if other is not index]
         self._revision = table.revision
         self.routing = index.routing
@@ -171,7 +209,7 @@ class FallbackPlanner:
         self, request: RouteRequest, routing: AccountRouting, closed: frozenset[str]
     ) -> RoutePlan:
         table = self._table(routing, closed)
-        return _timeless(plan_route(request, table, _NOON, HuntMemory(), _GATE))
+        return _timeless(plan_route(request, table, _NOON, HuntMemory(), self._gate))
 
     def _tree(
         self,
@@ -279,8 +317,8 @@ class FallbackPlanner:
             return _with_expressions(plan, dial, dialled, e164)
 
         return OutsidePlans(
-            home=text(Verdict()),
-            abroad=text(Verdict(max_seconds=max_seconds_abroad)),
+            home=text(self._paid),
+            abroad=text(_both(Verdict(max_seconds=max_seconds_abroad), self._paid)),
             refused=text(Verdict(LimitAction.BLOCK, reasons=(Reason(WHY_MARK),))),
         )
 

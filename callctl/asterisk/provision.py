@@ -7,6 +7,7 @@ sections name are in ``asterisk-conf/pjsip.conf``.
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from callctl.asterisk.conf import write_files
 from callctl.asterisk.conf_text import display_name, last_first, secret, word
@@ -25,15 +26,21 @@ RELOAD_MODULES = {PJSIP_FILE: ("res_pjsip.so",), DIALPLAN_FILE: ("pbx_config.so"
 """What to reload when a file has changed. (A reload of res_pjsip reloads what identifies and
 registers, too.)"""
 
+NOTHING_PAID: Mapping[int, int] = MappingProxyType({})
+"""Nobody pays for calls."""
+
 _HEADER = (
     "; Written by callctl from the routing table, revision {revision}. Changes here are lost.\n"
 )
 
 
 def render_provisioning(
-    table: RoutingTable, credentials: Mapping[str, SipCredential], year: int
+    table: RoutingTable,
+    credentials: Mapping[str, SipCredential],
+    year: int,
+    paid_seconds: Mapping[int, int] = NOTHING_PAID,
 ) -> dict[str, str]:
-    """The generated files, by name. Pure.
+    """The generated files, by name. Pure. `paid_seconds` as in `render_fallback`.
 
     An extension without credentials gets no endpoint: one without a password would be open to
     all. Yearly holidays are written out from `year` on. Raises UnsafeValue for a name or address
@@ -43,7 +50,7 @@ def render_provisioning(
     accounts = [table.accounts[key] for key in sorted(table.accounts)]
     pjsip = [block for index in accounts for block in _pjsip_blocks(index, credentials)]
     dialplan = [block for index in accounts for block in _lamp_blocks(index)]
-    fallback = render_fallback(table, year)
+    fallback = render_fallback(table, year, paid_seconds)
     return {
         PJSIP_FILE: "\n".join([header, *pjsip]),
         DIALPLAN_FILE: "\n".join([header, *dialplan, fallback]),

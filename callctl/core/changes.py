@@ -80,6 +80,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "saved_filter.shared": "a saved filter was offered to everybody",
         "saved_filter.changed": "a filter that everybody is offered",
         "saved_filter.unshared": "a saved filter is one's own again, or gone",
+        "spend.changed": "whether an account pays for calls beforehand, and its credit",
         "tariff.applied": "an import became the tariff's next version",
         "tariff.assigned": "an account, or a trunk's carrier, is paid by a tariff, or by none",
         "tariff.created": "a tariff was made",

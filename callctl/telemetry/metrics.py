@@ -101,6 +101,17 @@ LIMITED = Counter(
     ["action", "limit"],
     registry=REGISTRY,
 )
+WITHOUT_MONEY = Counter(
+    "callctl_calls_without_money_total",
+    "Calls to the outside that were refused for want of money, by reason.",
+    ["reason"],
+    registry=REGISTRY,
+)
+PAID_CALLS = Gauge(
+    "callctl_paid_calls",
+    "Calls that money is reserved for, until they are charged.",
+    registry=REGISTRY,
+)
 OUTSIDE_CALLS = Gauge(
     "callctl_outside_calls", "Calls to the outside that are counted as going on.", registry=REGISTRY
 )

@@ -367,6 +367,8 @@ async def accounts(walk: Walk) -> None:
     made = (await walk.change("POST", "/accounts", new, operator))["account"]["id"]
     await walk.change("PATCH", "/accounts/{id}", {"name": "Newer"}, operator, id=made)
     await walk.change("POST", "/accounts/{id}/invitations", {}, operator, id=made)
+    credit = {"mode": "postpaid", "credit_limit": 100}
+    await walk.change("PUT", "/accounts/{id}/spend", credit, operator, id=made)
 
 
 async def packages(walk: Walk) -> None:

@@ -324,6 +324,20 @@ async def test_talk_ends_after_the_plan_s_longest_time(switch: Switch) -> None:
     assert 0.9 < ended.ended_at - saw.answered_at < 2.5
 
 
+async def test_talk_by_a_trunk_ends_after_the_step_s_own_longest_time(switch: Switch) -> None:
+    """Who was rung before it is not cut off by that."""
+    switch.plans[DID] = plan(ring("103"), by_trunk("carrier-b", max_seconds=1), max_seconds=60)
+    async with switch.carrier(22, Answer()) as carrier:
+        await switch.qualified("carrier-b", "Avail")
+        async with switch.call_in(DID) as caller:
+            saw = await carrier.answered()
+            ended = await carrier.ended(seconds=5)
+            await caller.ended()
+    assert saw.answered_at is not None
+    assert ended.ended_at is not None
+    assert 0.9 < ended.ended_at - saw.answered_at < 2.5
+
+
 async def test_announcement_is_played_before_the_end(switch: Switch) -> None:
     switch.plans[DID] = plan(AnnounceStep("beep"), HangupStep(17))
     async with switch.call_in(DID) as caller:

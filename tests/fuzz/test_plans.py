@@ -56,6 +56,7 @@ trunks = st.builds(
     TrunkStep,
     *(words, words, words, seconds, st.one_of(st.none(), words)),
     *(st.booleans(), st.booleans(), st.booleans(), whens, announced),
+    st.none() | seconds,
 )
 steps = st.one_of(
     rings, trunks, st.builds(AnnounceStep, words, whens), st.builds(HangupStep, seconds, whens)
@@ -118,6 +119,7 @@ def as_dialplan_reads(text: str, step: Step, number: int) -> None:
             assert uridecode(cut(this, "|", 7)) == (step.caller_id_number or "")
             assert flag(cut(this, "|", 8)) == step.withhold
             assert flag(cut(this, "|", 9)) == step.emergency
+            assert cut(this, "|", 10) == ("" if step.max_seconds is None else str(step.max_seconds))
         case AnnounceStep():
             assert (cut(kind, "?", 1), uridecode(cut(this, "|", 2))) == ("announce", step.sound)
         case HangupStep():

@@ -35,6 +35,7 @@ class LiveChannel:
     trunk: str | None
     answered: bool = False
     in_bridge: bool = False
+    answered_us: int | None = None
 
 
 @dataclass(slots=True)
@@ -97,6 +98,10 @@ class LiveCalls:
     def __iter__(self) -> Iterator[LiveCall]:
         return iter(list(self._calls.values()))
 
+    def call_of(self, uniqueid: str) -> LiveCall | None:
+        """The call that a channel is or was a part of, while it goes on."""
+        return self._of.get(uniqueid)
+
     def feed(self, events: Sequence[CelEvent], endpoints: Endpoints, now_us: int) -> list[LiveNews]:
         """Take rows in; what of it is news at `now_us`, in order."""
         news: list[LiveNews] = []
@@ -118,6 +123,7 @@ class LiveCalls:
                 channel = call.channels.get(event.uniqueid)
                 if channel is not None:
                     channel.answered = True
+                    channel.answered_us = channel.answered_us or event.time_us
             elif kind == "BRIDGE_EXIT":
                 channel = call.channels.get(event.uniqueid)
                 if channel is not None:

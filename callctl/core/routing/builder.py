@@ -4,6 +4,7 @@ A plan is a linear list in which every non-answer goes on to the next step. What
 extension failed (its forwards) becomes steps with a condition on that extension's step.
 """
 
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
@@ -14,6 +15,7 @@ from callctl.core.routing.causes import parse_cause
 from callctl.core.routing.eligible import caller_matches, is_caller, is_open, skip_reason
 from callctl.core.routing.gate import Gate
 from callctl.core.routing.hunting import members_to_ring
+from callctl.core.routing.limits import PASSED, Verdict
 from callctl.core.routing.model import (
     AccountIndex,
     Chain,
@@ -132,12 +134,28 @@ class PlanBuilder:
 
     def finish(self) -> None:
         """End the plan: as its last attempt did, or as nobody being there."""
+        self._settle_paid_seconds()
         if self.steps and isinstance(self.steps[-1], HangupStep) and self.steps[-1].when is None:
             return
         tried = any(isinstance(s, RingStep | TrunkStep) for s in self.steps)
         if not tried:
             self.note("nobody")
         self.steps.append(HangupStep(LAST_CAUSE if tried else CAUSE_NOBODY))
+
+    def _settle_paid_seconds(self) -> None:
+        """What money allows is the plan's limit, unless a part of the plan costs nothing, or less:
+        who is rung inside is not cut off for the price of a forward."""
+        dialled = [s for s in self.steps if isinstance(s, RingStep | TrunkStep)]
+        paid = {s.max_seconds if isinstance(s, TrunkStep) else None for s in dialled}
+        if paid <= {None}:
+            return
+        common = len(paid) == 1
+        if common:
+            self._talk_at_most(*paid)
+        for place, step in enumerate(self.steps):
+            if isinstance(step, TrunkStep) and step.max_seconds is not None:
+                most = None if common else min(step.max_seconds, self.max_seconds or sys.maxsize)
+                self.steps[place] = replace(step, max_seconds=most)
 
     # Destinations
 
@@ -363,7 +381,8 @@ class PlanBuilder:
         if not usable:
             self.note("no_trunk", route.name)
             return
-        if not self._may_leave(found, way, by):
+        verdict = self._may_leave(found, way, by)
+        if not verdict.passes:
             return
         usable = self._in_order(found, usable)
         withhold = caller_id == WITHHELD
@@ -381,6 +400,7 @@ class PlanBuilder:
                     record=record.wanted,
                     record_announce=record.announce,
                     when=way.when,
+                    max_seconds=verdict.paid_seconds,
                 )
             )
         self._talk_at_most(route.max_seconds)
@@ -396,17 +416,17 @@ class PlanBuilder:
         self.note("least_cost", found.route.name, " ".join(order))
         return sorted(trunks, key=lambda trunk: order.index(trunk.name))
 
-    def _may_leave(self, found: Outgoing, way: Way, by: str | None) -> bool:
+    def _may_leave(self, found: Outgoing, way: Way, by: str | None) -> Verdict:
         if self.gate is None or self.ended:
-            return True
+            return PASSED
         certain = way.when is None and not self.steps
         verdict = self.gate(self.index, by, found, self.now, certain=certain)
         self.trace.extend(verdict.reasons)
-        if not verdict.passes:
+        if verdict.passes:
+            self._talk_at_most(verdict.max_seconds)
+        else:
             self.refused = True
-            return False
-        self._talk_at_most(verdict.max_seconds)
-        return True
+        return verdict
 
     def _talk_at_most(self, seconds: int | None) -> None:
         if seconds is not None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from callctl.core.routing.limits import (
+    COSTS,
     EXTENSION_SCOPES,
     OTHERS,
     LimitSettings,
@@ -16,6 +17,8 @@ from callctl.core.routing.model import AccountRouting
 MAX_COUNT = 100_000
 MAX_DESTINATIONS = 1_000
 """The most different numbers that are told apart within an hour."""
+MAX_COST = 10**13
+"""In minor units."""
 MAX_SECONDS = 7 * 86_400
 
 KINDS = tuple(kind.value for kind in OutsideKind if kind is not OutsideKind.ORDINARY)
@@ -57,6 +60,8 @@ def _check(path: str, limits: LimitSettings, schedules: set[str]) -> Iterator[tu
 
 def _check_rule(path: str, rule: Rule) -> Iterator[tuple[str, str]]:
     most = MAX_DESTINATIONS if rule.measure is Measure.DESTINATIONS_PER_HOUR else MAX_COUNT
+    if rule.measure in COSTS:
+        most = MAX_COST
     threshold = rule.threshold
     given = [v for v in (threshold.warn, threshold.hold, threshold.block) if v is not None]
     for value in given:

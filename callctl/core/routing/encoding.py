@@ -11,7 +11,7 @@ can be read as a separator or as a dialplan expression)::
     kind and fields
              = "ring|" seconds "|" record "|" extensions "|" endpoints     (joined with "&")
              | "trunk|" seconds "|" record "|" trunk "|" endpoint "|" number "|" caller_id
-               "|" withhold "|" emergency
+               "|" withhold "|" emergency [ "|" max_seconds ]
              | "announce|" sound
              | "hangup|" cause
     record   = "0" | "1" [ "~" sound ]        (what both hear before they are recorded)
@@ -157,6 +157,7 @@ def _encode_body(step: Step) -> str:
                     _enc(step.caller_id_number),
                     _enc(step.withhold),
                     _enc(step.emergency),
+                    *(() if step.max_seconds is None else (_enc(step.max_seconds),)),
                 )
             )
         case AnnounceStep():
@@ -216,7 +217,7 @@ def _decode_step(text: str) -> Step:
         )
     values = [unquote(f) for f in fields]
     if kind == "trunk":
-        seconds, record, trunk, endpoint, number, caller_id, withhold, emergency = values
+        seconds, record, trunk, endpoint, number, caller_id, withhold, emergency, *most = values
         recorded, _, sound = record.partition("~")
         return TrunkStep(
             trunk=trunk,
@@ -229,6 +230,7 @@ def _decode_step(text: str) -> Step:
             record_announce=sound or None,
             emergency=emergency == "1",
             when=when,
+            max_seconds=int(*most) if most else None,
         )
     if kind == "announce":
         (sound,) = values

@@ -5,9 +5,11 @@ and remembers what it let pass; `StaticGate` knows destinations only, for plans 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from callctl.core.money.guard import Price
 from callctl.core.routing.limits import (
     PASSED,
     Attempt,
@@ -23,6 +25,22 @@ from callctl.core.routing.schedule import opening_at
 
 Classify = Callable[[Outgoing, str], Outside]
 """What an outgoing number is, read as people of a country dial."""
+
+
+@dataclass(slots=True)
+class Bid:
+    """What a number outside costs, while its plan is made, for gates that ask one another.
+
+    `price`: what the account itself pays, None = nothing; `least`: what a call costs it that is
+    worth to begin. `bound`: the most that a limit lets it cost. `amount`: what is kept
+    for it, once the plan is used. `refused`: there is no money for it.
+    """
+
+    price: Price | None
+    least: int = 0
+    bound: int | None = None
+    amount: int = 0
+    refused: bool = False
 
 
 class Gate(Protocol):

@@ -79,13 +79,19 @@ EXTENSION_SCOPES = frozenset({Scope.EXTENSION, Scope.EXTENSION_ABROAD})
 
 
 class Measure(StrEnum):
-    """What is counted. An hour and a day are the last 60 minutes and 24 hours."""
+    """What is counted. An hour and a day are the last 60 minutes and 24 hours; but costs, in minor
+    units of the account's currency, are those of the calendar's day and month."""
 
     CONCURRENT = "concurrent"
     CALLS_PER_HOUR = "calls_per_hour"
     DESTINATIONS_PER_HOUR = "destinations_per_hour"
     MINUTES_PER_HOUR = "minutes_per_hour"
     MINUTES_PER_DAY = "minutes_per_day"
+    COST_PER_DAY = "cost_per_day"
+    COST_PER_MONTH = "cost_per_month"
+
+
+COSTS = frozenset({Measure.COST_PER_DAY, Measure.COST_PER_MONTH})
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,12 +286,17 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of one call to the outside. `reasons` go into the plan's trace."""
+    """What becomes of one call to the outside. `reasons` go into the plan's trace.
+
+    `max_seconds` bounds the talk of the whole plan, `paid_seconds` that of this number alone: what
+    there is money for.
+    """
 
     action: LimitAction = LimitAction.ALLOW
     findings: tuple[Finding, ...] = ()
     reasons: tuple[Reason, ...] = ()
     max_seconds: int | None = None
+    paid_seconds: int | None = None
 
     @property
     def passes(self) -> bool:

@@ -89,6 +89,7 @@ class TrunkStep:
 
     A route's failure goes on to the next step; the callee's own answer (busy, declined,
     unallocated) also skips the trunk steps that directly follow and dial the same digits.
+    `max_seconds` bounds the talk if this step is answered, and is never over the plan's.
     """
 
     trunk: str
@@ -101,6 +102,7 @@ class TrunkStep:
     emergency: bool = False
     when: When | None = None
     record_announce: str | None = None
+    max_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,9 @@ REASONS: dict[str, str] = {
     "feature": "{subject} is a feature code: {detail}; Asterisk does it by itself",
     "not_an_extension": "{subject} is no extension: it is taken for a number outside that calls in"
     " by trunk {detail}",
+    "money": "what {subject} may spend pays for {detail} seconds of talk",
+    "no_money": "refused: {subject} has too little money for this call",
+    "no_price": "refused: {subject} pays beforehand, and this number has no price",
     "limit_approved": "calls to {subject} are approved: {detail}",
     "recorded": "recording is set by {subject}",
     "not_in_share": "{subject} has {detail} in a hundred calls recorded, and this is none of them",
@@ -76,6 +79,8 @@ _LIMITS = {
     "destinations_per_hour": "{subject}: more than {detail} different numbers within an hour",
     "minutes_per_hour": "{subject}: {detail} minutes within an hour are used up",
     "minutes_per_day": "{subject}: {detail} minutes within a day are used up",
+    "cost_per_day": "{subject}: a budget of {detail} a day is used up",
+    "cost_per_month": "{subject}: a budget of {detail} a month is used up",
     "kind": "it is a number of the kind {subject}{detail: (|)}",
     "country": "it is a number of {subject}",
     "off_hours": "calls abroad ({subject}) while {detail} is closed",

@@ -85,6 +85,10 @@ class LiveDesk:
         """All of them, whoever they belong to."""
         return iter(self._live)
 
+    def call_of(self, uniqueid: str) -> LiveCall | None:
+        """The call of this channel, while it goes on."""
+        return self._live.call_of(uniqueid)
+
     def account_of(self, call: LiveCall) -> int:
         return call.account_id or self._default_account_id()
 

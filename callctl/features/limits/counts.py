@@ -7,12 +7,22 @@ when its longest talk is over. A forward that was not needed is taken back.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from callctl.core.routing.check_limits import MAX_DESTINATIONS
 from callctl.core.routing.gate import limits_of
-from callctl.core.routing.limits import EXTENSION_SCOPES, Measure, Outside, Scope
+from callctl.core.routing.limits import COSTS, EXTENSION_SCOPES, Measure, Outside, Scope
 from callctl.core.routing.model import AccountIndex
-from callctl.features.limits.windows import HOUR, Recent, Window, day_window, hour_window
+from callctl.features.limits.windows import (
+    HOUR,
+    Recent,
+    Spent,
+    Window,
+    day_window,
+    hour_window,
+    month_of,
+)
 
 MAX_ENDED = 10_000
 MAX_KNOWN = 50_000
@@ -29,7 +39,8 @@ Key = tuple[int, Scope, str]
 
 @dataclass(slots=True, eq=False)
 class Tally:
-    """What one scope has used. `full`: a call took the last place that `concurrent` leaves."""
+    """What one scope has used. `full`: a call took the last place that `concurrent` leaves.
+    `reserved`: what its calls that are not charged yet may cost."""
 
     live: int = 0
     began_sum: float = 0.0
@@ -38,9 +49,13 @@ class Tally:
     seconds_hour: Window = field(default_factory=hour_window)
     seconds_day: Window = field(default_factory=day_window)
     numbers: Recent = field(default_factory=lambda: Recent(MAX_DESTINATIONS))
+    reserved: int = 0
+    spent_day: Spent = field(default_factory=Spent)
+    spent_month: Spent = field(default_factory=Spent)
 
-    def used(self, measure: Measure, now: float) -> int:
-        """How much there is, without a further call. Minutes are whole ones."""
+    def used(self, measure: Measure, now: float, today: date) -> int:
+        """How much there is, without a further call. Minutes are whole ones. `today`: the
+        account's day at `now`."""
         match measure:
             case Measure.CONCURRENT:
                 return self.live
@@ -53,6 +68,14 @@ class Tally:
                 return int(self.seconds_hour.total(now) + running) // 60
             case Measure.MINUTES_PER_DAY:
                 return int(self.seconds_day.total(now) + self._running(now)) // 60
+            case Measure.COST_PER_DAY:
+                return self.spent_day.total(today.toordinal()) + self.reserved
+            case Measure.COST_PER_MONTH:
+                return self.spent_month.total(month_of(today)) + self.reserved
+
+    def add_cost(self, cost: int, day: date) -> None:
+        self.spent_day.add(day.toordinal(), cost)
+        self.spent_month.add(month_of(day), cost)
 
     def _running(self, now: float) -> float:
         return max(0.0, now * self.live - self.began_sum)
@@ -65,13 +88,14 @@ class Tally:
 @dataclass(frozen=True, slots=True)
 class Charge:
     """One number that a call dials outside, and what it counts for. `certain`: it is dialled
-    unless the caller leaves; a forward on no answer is not."""
+    unless the caller leaves; a forward on no answer is not. `cost`: the most that it may cost."""
 
     account_id: int
     extension: str | None
     outside: Outside
     certain: bool = True
     scopes: tuple[Scope, ...] = ()
+    cost: int = 0
 
     def key(self, scope: Scope) -> Key:
         """Where it is counted in `scope`."""
@@ -90,6 +114,17 @@ def charge(
     return Charge(index.account.id, extension, outside, certain, scopes)
 
 
+def limits_money(index: AccountIndex) -> bool:
+    """Whether the account has budgets, or any of its extensions."""
+    every = (index.limits, *index.extension_limits.values())
+    return any(rule.measure in COSTS for limits in every for rule in limits.rules_abroad)
+
+
+def day_of(index: AccountIndex, now: datetime) -> date:
+    """The day that it is for the account."""
+    return now.astimezone(ZoneInfo(index.account.timezone)).date()
+
+
 @dataclass(slots=True)
 class LiveCall:
     """A call that may leave the house. Times are epoch seconds; `ended` None while it goes on."""
@@ -101,6 +136,8 @@ class LiveCall:
     charges: tuple[Charge, ...]
     tallies: tuple[tuple[Tally, int], ...]
     """Each tally once, with how many of the charges count for it."""
+    costs: tuple[tuple[Tally, int], ...] = ()
+    """What is reserved of each, until the call's charge is known."""
     ended: float | None = None
 
     @property
@@ -131,12 +168,14 @@ class Counts:
             found[scope] = tally
         return found
 
-    def usage(self, account_id: int, now: float) -> list[tuple[Scope, str, dict[Measure, int]]]:
+    def usage(
+        self, account_id: int, now: float, today: date
+    ) -> list[tuple[Scope, str, dict[Measure, int]]]:
         """What each scope of an account has used; those that have used nothing are left out."""
         found = []
         for (account, scope, name), tally in self._tallies.items():
             if account == account_id:
-                used = {measure: tally.used(measure, now) for measure in Measure}
+                used = {measure: tally.used(measure, now, today) for measure in Measure}
                 if any(used.values()):
                     found.append((scope, name, used))
         return sorted(found, key=lambda entry: (list(Scope).index(entry[0]), entry[1]))
@@ -165,10 +204,14 @@ class Counts:
         Nothing is kept of a call that nothing limits.
         """
         times: dict[Tally, int] = {}
+        costs: dict[Tally, int] = {}
         for charge, found in charges:
             for tally in found.values():
                 times[tally] = times.get(tally, 0) + 1
                 tally.numbers.add(charge.outside.number, now)
+                if charge.cost:
+                    # Only one of a plan's numbers is ever talked to.
+                    costs[tally] = max(costs.get(tally, 0), charge.cost)
         for tally, count in times.items():
             tally.calls.add(now, count, now)
             tally.live += 1
@@ -176,8 +219,13 @@ class Counts:
         if not times:
             return
         expires = now + RING_SECONDS + (max_seconds or MAX_TALK_SECONDS)
+        for tally, cost in costs.items():
+            tally.reserved += cost
         made = tuple(charge for charge, _ in charges)
-        call = LiveCall(uniqueid, linkedid or uniqueid, now, expires, made, tuple(times.items()))
+        call = LiveCall(
+            uniqueid, linkedid or uniqueid, now, expires, made, tuple(times.items()),
+            tuple(costs.items()),
+        )  # fmt: skip
         self._live.setdefault(uniqueid, []).append(call)
 
     def add_past(self, charge: Charge, at: float, talk: tuple[float, float], now: float) -> None:
@@ -198,25 +246,44 @@ class Counts:
                 tally.add_seconds(call.began, now, now)
             self._ended.setdefault(uniqueid, []).append(call)
         while len(self._ended) > MAX_ENDED:
-            del self._ended[next(iter(self._ended))]
+            for call in self._ended.pop(next(iter(self._ended))):
+                _unreserve(call)
 
     def settle(
-        self, uniqueids: Iterable[str], dialled: bool, talk: tuple[float, float] | None, now: float
+        self,
+        uniqueids: Iterable[str],
+        dialled: bool,
+        talk: tuple[float, float] | None,
+        now: float,
+        cost: int = 0,
+        day: date = date.min,
     ) -> bool:
-        """The record is there: whether a number outside was `dialled`, and from when to when it
-        was talked. False if none of its channels was counted."""
+        """The record is there: whether a number outside was `dialled`, from when to when it was
+        talked, and what it cost on the account's `day`. False if none of its channels was
+        counted."""
+        settled: dict[Tally, None] = {}
         found = False
         for uniqueid in uniqueids:
             for call in self._live.pop(uniqueid, ()):
                 self._let_go(call, now)
                 self._correct(call, dialled, talk, now)
+                settled |= dict.fromkeys(_unreserve(call))
                 found = True
             for call in self._ended.pop(uniqueid, ()):
                 for tally, _ in call.tallies:
                     tally.add_seconds(call.began, call.ended or call.began, now, -1)
                 self._correct(call, dialled, talk, now)
+                settled |= dict.fromkeys(_unreserve(call))
                 found = True
+        if cost:
+            for tally in settled:
+                tally.add_cost(cost, day)
         return found
+
+    def add_cost(self, charge: Charge, cost: int, day: date) -> None:
+        """What a call cost that was not counted while it lasted, or many of them together."""
+        for tally in self.tallies(charge).values():
+            tally.add_cost(cost, day)
 
     def note_record(self, call_id: str) -> bool:
         """Whether this record is new: a rebuilt one must not count again."""
@@ -250,3 +317,10 @@ class Counts:
                 tally.calls.add(call.began, -count, now)
             elif dialled and talk is not None:
                 tally.add_seconds(*talk, now)
+
+
+def _unreserve(call: LiveCall) -> Iterable[Tally]:
+    """Its charge is known, or nobody waits for it any more. All that it counted for."""
+    for tally, cost in call.costs:
+        tally.reserved -= cost
+    return [tally for tally, _ in call.tallies]

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from callctl.core.routing.limits import Rule
+
 MAX_HOURS = 24 * 366
 
 HoldState = Literal["waiting", "approved", "refused"]
@@ -65,6 +67,12 @@ class UsageView(Struct, frozen=True, forbid_unknown_fields=True):
     warn: int | None
     hold: int | None
     block: int | None
+
+
+def usage_of(rule: Rule, name: str, used: int) -> UsageView:
+    """How much of `rule` the extension, the country or the account `name` has used."""
+    threshold = rule.threshold
+    return UsageView(rule.name, name, used, threshold.warn, threshold.hold, threshold.block)
 
 
 class StatusView(Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from callctl.core.calls.record import CallRecord
+from callctl.core.routing.encoding import decode_why
 from callctl.core.routing.model import AccountIndex, RoutingTable
 from callctl.core.routing.plan import Direction, Reason
 from callctl.features.limits.counts import Charge, charge
@@ -16,7 +18,7 @@ _WHOLE_NUMBER_DIGITS = 8
 class PastCall:
     """What counts of a record: the first number that it dialled outside, and by which endpoint.
 
-    Times are epoch seconds; `talk` None = nobody talked.
+    Times are epoch seconds; `talk` None = nobody talked. `cost`: the account's, in minor units.
     """
 
     call_id: str
@@ -29,9 +31,12 @@ class PastCall:
     talk: tuple[float, float] | None
     number: str
     endpoint: str | None
+    cost: int = 0
 
 
-def past_of(record: CallRecord, account_id: int, to_number: str | None) -> PastCall | None:
+def past_of(
+    record: CallRecord, account_id: int, to_number: str | None, cost: int = 0
+) -> PastCall | None:
     """None for a call that dialled nothing outside, and for one to an emergency number."""
     dialled = next((a for a in record.attempts if a.number is not None), None)
     if dialled is None or (record.route or "").startswith("emergency:"):
@@ -47,6 +52,7 @@ def past_of(record: CallRecord, account_id: int, to_number: str | None) -> PastC
         talk=talk_of(record),
         number=dialled.number or "",
         endpoint=dialled.endpoint,
+        cost=cost,
     )
 
 
@@ -92,3 +98,20 @@ def _forwarder(why: Iterable[Reason]) -> str | None:
         if reason.code.startswith("forward_") and "number:" in reason.detail:
             return reason.subject
     return None
+
+
+def past_of_row(row: Any) -> PastCall:
+    """A row of `store.RECENT_CALLS` or `store.PAID_CALLS`."""
+    answered, ended = row["answered_at"], row["ended_at"]
+    return PastCall(
+        call_id=row["call_id"],
+        account_id=row["account_id"],
+        direction=row["direction"],
+        extension=row["extension"],
+        to_number=row["to_number"],
+        why=decode_why(row["why"]),
+        began=row["started_at"].timestamp(),
+        talk=(answered.timestamp(), ended.timestamp()) if answered else None,
+        number=row["number"],
+        endpoint=row["endpoint"],
+    )

@@ -7,23 +7,22 @@ of it is written to the database a moment later. Without the database calls are 
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from callctl.core.author import Author, author_of
-from callctl.core.calls.record import CallRecord
+from callctl.core.calls.record import CallRecord, StoredRecord
 from callctl.core.checks.alarms import Finding
 from callctl.core.errors import CallctlError
-from callctl.core.routing.encoding import decode_why
 from callctl.core.routing.gate import limits_of
-from callctl.core.routing.limits import LimitAction, Rule, Verdict
+from callctl.core.routing.limits import LimitAction, Verdict
 from callctl.core.routing.model import RoutingTable
 from callctl.core.routing.outbound import select_emergency
 from callctl.core.scope import CallScope
 from callctl.db.pool import Database
-from callctl.features.limits.counts import Charge, Counts
+from callctl.features.limits.counts import Charge, Counts, day_of, limits_money
 from callctl.features.limits.gate import Gate
 from callctl.features.limits.model import (
     Approve,
@@ -33,7 +32,7 @@ from callctl.features.limits.model import (
     NoticeView,
     Refuse,
     StatusView,
-    UsageView,
+    usage_of,
 )
 from callctl.features.limits.notebook import Notebook
 from callctl.features.limits.past import (
@@ -41,9 +40,10 @@ from callctl.features.limits.past import (
     charge_past,
     charge_running,
     past_of,
+    past_of_row,
     talk_of,
 )
-from callctl.features.limits.store import CHANNEL, Decision, LimitStore
+from callctl.features.limits.store import CHANNEL, Decision, LimitStore, get_costs
 from callctl.features.limits.windows import DAY, HOUR
 from callctl.http.endpoint import Page
 from callctl.telemetry.clock import Clock, utc_now
@@ -90,6 +90,8 @@ class LimitService:
         self._decisions: dict[tuple[int, str, str], Decision] = {}
         self._notebook = Notebook()
         self._look = asyncio.Event()
+        self._costs: Mapping[str, int] = {}
+        self._budgets: tuple[RoutingTable | None, bool] = (None, False)
 
     # Deciding
 
@@ -137,16 +139,31 @@ class LimitService:
         if self._counts.is_awaited(uniqueid):
             self._look.set()
 
+    async def read_costs(self, connection: Any, stored: Sequence[StoredRecord]) -> None:
+        """In the transaction that stores and prices these calls: what they cost, for budgets."""
+        self._costs = {}
+        if self._limits_money():
+            self._costs = await get_costs(connection, [one.id for one in stored if one.new])
+
+    def _limits_money(self) -> bool:
+        table = self._table()
+        if self._budgets[0] is not table:
+            self._budgets = (table, any(map(limits_money, table.accounts.values())))
+        return self._budgets[1]
+
     def calls_stored(self, records: Iterable[tuple[CallRecord, int, str | None]]) -> None:
         """Records as they are stored, each with its account and the number dialled in E.164."""
-        now = self._clock().timestamp()
+        now, costs = self._clock().timestamp(), self._costs
         for record, account_id, to_number in records:
             if not self._counts.note_record(record.call_id):
                 continue
             try:
-                past = past_of(record, account_id, to_number)
+                past = past_of(record, account_id, to_number, costs.get(record.call_id, 0))
                 legs = [leg.uniqueid for leg in record.legs]
-                if not self._counts.settle(legs, past is not None, talk_of(record), now) and past:
+                talk, cost = talk_of(record), past.cost if past else 0
+                day = self._day_of(account_id, record.started_us / 1_000_000) if cost else date.min
+                counted = self._counts.settle(legs, past is not None, talk, now, cost, day)
+                if past and not counted:
                     self._add_past(past, now)
             except Exception:
                 # The edge of one call: it is stored, and the next one has done nothing wrong.
@@ -190,21 +207,48 @@ class LimitService:
         if charge is not None:
             talked = past.talk or (past.began, past.began)
             self._counts.add_past(charge, past.began, talked, now)
+            if past.cost:
+                day = self._day_of(past.account_id, past.began)
+                self._counts.add_cost(charge, past.cost, day)
+
+    def _day_of(self, account_id: int, at: float) -> date:
+        index = self._table().accounts.get(account_id)
+        moment = datetime.fromtimestamp(at, UTC)
+        return day_of(index, moment) if index else moment.date()
 
     # The database
 
     async def restore(self) -> None:
-        """Decisions, and the calls of the last day. Raises CallctlError("database_unavailable")."""
+        """Decisions, the calls of the last day, and for budgets the costs of the month.
+
+        Raises CallctlError("database_unavailable").
+        """
         await self.load_decisions()
         now = self._clock()
         since = now - timedelta(seconds=DAY + HOUR)
         for row in await self._store.get_recent_calls(since):
             if self._counts.note_record(row["call_id"]):
                 try:
-                    self._add_past(_past_of_row(row), now.timestamp())
+                    self._add_past(past_of_row(row), now.timestamp())
                 except Exception:
                     # The edge of one call: no old record may keep the daemon from routing.
                     self._failed(row["call_id"])
+
+        await self._restore_costs(now)
+
+    async def _restore_costs(self, now: datetime) -> None:
+        table = self._table()
+        accounts = [a for a, index in table.accounts.items() if limits_money(index)]
+        # A month of another zone may have begun a day earlier.
+        since = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+        for row in await self._store.get_paid_calls(accounts, since) if accounts else ():
+            try:
+                past = past_of_row(row)
+                if charge := charge_past(past, table):
+                    day = self._day_of(past.account_id, past.began)
+                    self._counts.add_cost(charge, row["cost"], day)
+            except Exception:
+                self._failed(row["call_id"])
 
     def _failed(self, call_id: str) -> None:
         UNITS_FAILED.labels("limits_call").inc()
@@ -292,15 +336,16 @@ class LimitService:
         """What is used of the account's limits, as far as the scope reaches."""
         account_id, only = scope.account_id, scope.extensions
         index = self._table().accounts.get(account_id)
-        now = self._clock().timestamp()
+        moment = self._clock()
+        today = day_of(index, moment) if index else moment.date()
         usage = []
-        for part, name, used in self._counts.usage(account_id, now) if index else ():
+        for part, name, used in self._counts.usage(account_id, moment.timestamp(), today):
             extension = name if part.value.startswith("extension") else None
             if only is not None and extension not in only:
                 continue
             for rule in limits_of(index, extension).rules_abroad if index else ():
                 if rule.scope is part and used[rule.measure]:
-                    usage.append(_usage(rule, name, used[rule.measure]))
+                    usage.append(usage_of(rule, name, used[rule.measure]))
         charges = [call.charges[0] for call in self._counts.live]
         calls = sum(
             1
@@ -354,25 +399,3 @@ class LimitService:
             destination=where or "any", hours=hours,
         )  # fmt: skip
         return decided
-
-
-def _past_of_row(row: Any) -> PastCall:
-    """A row of `RECENT_CALLS`."""
-    answered, ended = row["answered_at"], row["ended_at"]
-    return PastCall(
-        call_id=row["call_id"],
-        account_id=row["account_id"],
-        direction=row["direction"],
-        extension=row["extension"],
-        to_number=row["to_number"],
-        why=decode_why(row["why"]),
-        began=row["started_at"].timestamp(),
-        talk=(answered.timestamp(), ended.timestamp()) if answered else None,
-        number=row["number"],
-        endpoint=row["endpoint"],
-    )
-
-
-def _usage(rule: Rule, name: str, used: int) -> UsageView:
-    threshold = rule.threshold
-    return UsageView(rule.name, name, used, threshold.warn, threshold.hold, threshold.block)

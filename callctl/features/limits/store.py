@@ -1,6 +1,6 @@
 """Held calls, decisions and notices in PostgreSQL; and the calls of the last day, to recount."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -96,6 +96,25 @@ left join numbers n on n.id = c.to_number_id
 where c.route is null or c.route not like 'emergency:%'
 order by c.started_at
 """
+
+PAID_CALLS = """
+select c.call_id, c.account_id, c.direction, c.extension, n.number as to_number, c.why,
+       c.started_at, c.answered_at, c.ended_at, a.number, a.endpoint, c.cost
+from unnest($1::bigint[]) budgets(account_id)
+cross join lateral (
+    select * from calls
+    where calls.account_id = budgets.account_id and calls.started_at >= $2 and calls.cost > 0
+    order by calls.started_at desc, calls.id desc limit $3
+) c
+cross join lateral (
+    select attempts.number, attempts.endpoint from attempts
+    where attempts.call = c.id and attempts.number is not null order by position limit 1
+) a
+left join numbers n on n.id = c.to_number_id
+order by c.started_at
+"""
+
+COSTS = "select call_id, cost from calls where id = any($1::bigint[]) and cost > 0"
 
 _NOTIFY = "select pg_notify($1, $2)"
 
@@ -242,6 +261,15 @@ class LimitStore:
     async def get_recent_calls(self, since: datetime) -> list[Any]:
         """Rows of `RECENT_CALLS`, the oldest first: calls that dialled a number outside."""
         return await self._db.fetch(RECENT_CALLS, since, MAX_RECENT_CALLS)
+
+    async def get_paid_calls(self, accounts: Sequence[int], since: datetime) -> list[Any]:
+        """Rows of `PAID_CALLS` of these accounts, the oldest first."""
+        return await self._db.fetch(PAID_CALLS, list(accounts), since, MAX_RECENT_CALLS)
+
+
+async def get_costs(connection: Any, calls: Sequence[int]) -> dict[str, int]:
+    """Call id → what it costs its account, of those that cost anything."""
+    return {row["call_id"]: row["cost"] for row in await connection.fetch(COSTS, list(calls))}
 
 
 def _extensions(scope: CallScope) -> list[str] | None:

@@ -5,6 +5,7 @@ never shorter than it says, only up to a bucket longer: a limit errs on the safe
 """
 
 from collections import OrderedDict
+from datetime import date
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -56,6 +57,31 @@ class Window:
                 self._total -= self._ring[place]
                 self._ring[place] = 0
         self._head = bucket
+
+
+class Spent:
+    """Money of the calendar's newest period, by the number of that (a day's, a month's)."""
+
+    __slots__ = ("_period", "_total")
+
+    def __init__(self) -> None:
+        self._period = 0
+        self._total = 0
+
+    def add(self, period: int, amount: int) -> None:
+        """Nothing is kept of what belongs to an earlier one."""
+        if period > self._period:
+            self._period, self._total = period, 0
+        if period == self._period:
+            self._total += amount
+
+    def total(self, period: int) -> int:
+        return self._total if period == self._period else 0
+
+
+def month_of(day: date) -> int:
+    """Counted through, as days are by their ordinal."""
+    return day.year * 12 + day.month
 
 
 def hour_window() -> Window:

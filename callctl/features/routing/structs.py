@@ -69,13 +69,16 @@ class ThresholdDoc(Doc, frozen=True):
 
 
 class MeasuresDoc(Doc, frozen=True):
-    """What is counted. A measure without thresholds (``{}``) has no limit."""
+    """What is counted. A measure without thresholds (``{}``) has no limit. Costs are in minor units
+    of the account's currency, of the calendar's day and month."""
 
     concurrent: ThresholdDoc | None = None
     calls_per_hour: ThresholdDoc | None = None
     destinations_per_hour: ThresholdDoc | None = None
     minutes_per_hour: ThresholdDoc | None = None
     minutes_per_day: ThresholdDoc | None = None
+    cost_per_day: ThresholdDoc | None = None
+    cost_per_month: ThresholdDoc | None = None
 
 
 class OffHoursDoc(Doc, frozen=True):
