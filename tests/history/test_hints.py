@@ -28,7 +28,7 @@ from callctl.features.calls.model import CallFilters, CallSummary, NewNote
 from .conftest import Desk
 from .made_calls import as_stored, make_record
 
-CSS = (Path(callctl.console.__file__).parent / "static" / "console.css").read_text()
+CSS = (Path(callctl.console.__file__).parent / "static/css/tokens.css").read_text()
 BOSS = Author("boss")
 
 
@@ -58,7 +58,7 @@ async def test_what_is_not_known_is_shown_as_unknown_and_never_as_missed(
     assert any(call.direction == "inbound" for call in unknown)
     for call in unknown:
         (badge,) = words.outcome_badges(call, find_hint(call, []))
-        assert (badge.text, badge.mark) == ("Unknown", "?")
+        assert (badge.text, badge.icon) == ("Unknown", "circle-help")
 
 
 async def test_the_first_rule_that_fits_decides(calls: list[CallSummary]) -> None:
@@ -121,13 +121,17 @@ def test_the_console_has_every_icon_and_every_colour() -> None:
     assert set(words.ICONS) == set(get_args(IconName))
     assert len(set(words.ICONS.values())) == len(words.ICONS)
     for colour in get_args(ColourName):
-        assert f".tone.{colour} " in CSS
+        assert f"\n.{colour} " in CSS
 
 
-LIGHT, DARK = (
+LIGHT, DARK, DARK_BY_SYSTEM = (
     dict(re.findall(r"--([a-z-]+): (#[0-9a-f]+);", block))
-    for block in re.findall(r":root \{(.*?)\}", CSS, re.DOTALL)
+    for block in re.findall(r':root(?:\[data-theme="(?:dark|auto)"\])? \{(.*?)\}', CSS, re.DOTALL)
 )
+
+
+def test_dark_is_the_same_whoever_asks_for_it() -> None:
+    assert DARK == DARK_BY_SYSTEM != LIGHT
 
 
 def _luminance(colour: str) -> float:
@@ -147,10 +151,10 @@ def _contrast(a: str, b: str) -> float:
 @pytest.mark.parametrize("colour", get_args(ColourName))
 def test_rows_and_badges_of_each_colour_can_be_read(theme: dict[str, str], colour: str) -> None:
     """4.5 to 1, WCAG's AA for text of this size."""
-    rule = re.search(rf"\.tone\.{colour} \{{(.*?)\}}", CSS)
+    rule = re.search(rf"\n\.{colour} \{{(.*?)\}}", CSS)
     assert rule is not None
     tone = dict(re.findall(r"--([a-z-]+): var\(--([a-z-]+)\);", rule[1]))
     pairs = [(tone["tone"], tone["tone-ground"])]
-    pairs += [(ink, tone["row"]) for ink in ("ink", "dim", "accent")]
+    pairs += [(ink, tone["tone-row"]) for ink in ("ink", "dim", "accent")]
     for ink, ground in pairs:
         assert _contrast(theme[ink], theme[ground]) >= 4.5, (ink, ground)
