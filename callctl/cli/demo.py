@@ -17,9 +17,10 @@ from callctl.asterisk.runtime import AsteriskError
 from callctl.cli.common import EXIT_NO, EXIT_OK, Failure
 from callctl.demo.play import Api, play
 from callctl.demo.script import CALLS
-from callctl.demo.show import history_table, outcome, welcome
+from callctl.demo.shop import PURCHASE, buy_and_be_called, open_shop
+from callctl.demo.show import history_table, outcome, purchase, welcome
 from callctl.demo.sip import SipError
-from callctl.demo.stage import ROUTING_FILE, open_stage
+from callctl.demo.stage import ROUTING_FILE, Stage, open_stage
 from callctl.telemetry.log import configure_logging
 
 LOG_NAME = "callctl.log"
@@ -80,31 +81,41 @@ async def _demo(state_dir: Path, once: bool) -> int:
 async def _show(state_dir: Path, once: bool, stop: asyncio.Event) -> int:
     # A run that judges needs the routing that it knows.
     stage_life = open_stage(state_dir, lambda line: _print(f"· {line}"), keep_routing=not once)
-    async with stage_life as stage:
+    async with stage_life as stage, aiohttp.ClientSession() as session:
         if await stage.stack.has_other_routing(ROUTING_FILE):
             _print(
                 "· Your own routing is kept; where it differs, calls go your way, not the demo's"
             )
         _print("")
-        async with aiohttp.ClientSession() as session:
-            api = Api(stage.url, stage.token, session)
-            wrong = 0
-            for number, call in enumerate(CALLS, 1):
-                _print(f"{number}. {call.title}")
-                played = await play(stage, api, call)
-                _print(outcome(played))
-                wrong += bool(played.problems)
+        api = Api(stage.url, stage.token, session)
+        wrong = await _play_calls(stage, api)
+        _print(f"{len(CALLS) + 1}. {PURCHASE}")
+        async with open_shop(stage, api, session) as shop:
+            bought = await buy_and_be_called(stage, shop)
+            _print(purchase(bought))
+            wrong += not bought.is_right
             page = await api.get("/api/v1/calls", limit="20")
-        _print("\n" + history_table(page["items"], await stage.stack.timezone()))
-        _print(welcome(stage.url, stage.password, stage.token))
-        if once:
-            verdict = "every record is right" if not wrong else f"{wrong} records are wrong"
-            _print(f"{len(CALLS)} calls, {verdict}")
-            return EXIT_NO if wrong else EXIT_OK
-        _print("Running until Ctrl-C; the simulated phones stay for two hours.")
-        _print("A phone of yours: register at 127.0.0.1:5060, see README.md.")
-        await stop.wait()
+            _print("\n" + history_table(page["items"], await stage.stack.timezone()))
+            _print(welcome(stage.url, stage.password, stage.token))
+            if once:
+                verdict = "every record is right" if not wrong else f"{wrong} records are wrong"
+                _print(f"{len(CALLS) + 1} calls, {verdict}")
+                return EXIT_NO if wrong else EXIT_OK
+            _print("Running until Ctrl-C; the simulated phones stay for two hours.")
+            _print("A phone of yours: register at 127.0.0.1:5060, see README.md.")
+            await stop.wait()
     return EXIT_OK
+
+
+async def _play_calls(stage: Stage, api: Api) -> int:
+    """How many of the records are wrong."""
+    wrong = 0
+    for number, call in enumerate(CALLS, 1):
+        _print(f"{number}. {call.title}")
+        played = await play(stage, api, call)
+        _print(outcome(played))
+        wrong += bool(played.problems)
+    return wrong
 
 
 def _print(line: str) -> None:

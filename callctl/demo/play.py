@@ -57,6 +57,7 @@ class Api:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         json: Any = None,
+        data: bytes | None = None,
     ) -> Any:
         """One request, as a context manager that gives the response, whatever its status."""
         return self._session.request(
@@ -64,6 +65,7 @@ class Api:
             f"{self._url}{path}",
             params=params,
             json=json,
+            data=data,
             headers={**self._headers, **(headers or {})},
         )
 

@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from callctl.demo.play import Played
+from callctl.demo.shop import Bought, money
 
 COLUMNS = (
     "time",
@@ -65,6 +66,15 @@ def outcome(played: Played) -> str:
     by = f" by {call['answered_by']}" if call["answered_by"] else ""
     talk = f", talked {call['talk_seconds']:.1f} s" if call["talk_seconds"] else ""
     return f"   {call['disposition']}{by} after {call['wait_seconds']:.1f} s{talk}: record is right"
+
+
+def purchase(bought: Bought) -> str:
+    """A number that was bought, the call to it, and what both cost."""
+    lines = [f"   bought {bought.number} for {money(bought.number_cost)}", outcome(bought.played)]
+    if bought.problems:
+        lines += ["   WRONG", *(f"     {problem}" for problem in bought.problems)]
+    charged = f"{money(bought.call_cost)} charged for the call"
+    return "\n".join([*lines, f"   {charged}; {money(bought.balance)} left"])
 
 
 def welcome(url: str, password: str, token: str) -> str:
