@@ -164,7 +164,7 @@ class LiveDesk:
                 await self.flush()
 
     async def flush(self) -> None:
-        """Write the news there is, in one statement. Without PostgreSQL it waits."""
+        """Write the news there is, in one transaction. Without PostgreSQL it waits."""
         batch = list(self._news)
         self._news.clear()
         try:
@@ -182,7 +182,7 @@ class LiveDesk:
 
     async def _write(self, batch: Sequence[LiveNews]) -> None:
         events = [self._event(news) for news in batch]
-        async with self._db.connection() as connection:
+        async with self._db.transaction() as connection:
             await append_events(connection, events)
 
     def _event(self, news: LiveNews) -> OutboxEvent:
