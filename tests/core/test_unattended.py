@@ -67,7 +67,7 @@ def plans(paid_seconds: int | None) -> tuple[RoutePlan, RoutePlan, RoutePlan]:
     """To a number at home, abroad, and for help."""
     index = TABLE.accounts[1]
     planner = FallbackPlanner(TABLE, index, paid_seconds)
-    kind = class_of(index.routing.extensions[0])
+    kind = class_of(index.routing.extensions[0], index.account)
     outside = planner.outside(kind, INDEX_ROUTE, INDEX_ROUTE.patterns[0], "e", 200)
     assert outside is not None
     texts = (outside.home, outside.abroad, planner.emergency("112", kind))

@@ -93,15 +93,19 @@ with operator as (
     insert into tariffs (account_id, name, currency, timezone)
     select id, 'A cent a second', 'USD', 'UTC' from operator returning id, account_id
 ), version as (
-    insert into tariff_versions
-        (tariff_id, number, valid_from, rates, created_by, applied_at, applied_by)
-    select id, 1, '2020-01-01', 1, 'tester', now(), 'tester' from tariff returning id
+    insert into tariff_versions (tariff_id, rates, created_by)
+    select id, 1, 'tester' from tariff returning id
 ), rate as (
     insert into tariff_rates select id, '36', '', 'Hungary', 1000000, 1, 0, 0, 1, 0
     from version
 )
 insert into tariff_assignments (bearer_id, account_id, tariff_id, since, set_by)
 select account_id, 1, id, '2020-01-01', 'tester' from tariff
+"""
+
+APPLY = """
+update tariff_versions
+set number = 1, valid_from = '2020-01-01', applied_at = now(), applied_by = 'tester'
 """
 
 
@@ -142,6 +146,7 @@ async def seller(stack: Stack) -> int:
     """Who sells calls to the office: a cent a second."""
     daemon = stack.daemon
     await daemon.db.execute(TARIFF)
+    await daemon.db.execute(APPLY)
     await daemon.db.execute("update tariff_revision set revision = revision + 1")
     await daemon.routing.accounts_changed()
     await daemon.tariff_memory.refresh(daemon.db, datetime.now(UTC))
