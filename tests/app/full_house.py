@@ -158,6 +158,7 @@ KEYS: dict[str, str] = {
         for segment in (
             "calls", "recordings", "saved-filters", "client-types", "client-groups", "exports",
             "legal-holds", "webhooks", "notices", "tokens", "users", "groups", "invitations",
+            "payments", "transfers", "number-requests", "tariffs",
         )
     },
     "clients": _CLIENT.format("person"),
@@ -168,6 +169,18 @@ KEYS: dict[str, str] = {
     "sessions": "select min(s.id) from sessions s join users u on u.id = s.user_id"
     " where u.account_id = $1",
     "accounts": "select $1::bigint",
+    "invoicing": _FIRST.format("invoice_requests"),
+    "numbers": "select min(id) from stock_numbers where account_id = $1 and state = 'live'",
+    "number-holds": "select min(id) from stock_numbers where account_id = $1 and state = 'held'",
+    "number-stock": _FIRST.format("stock_numbers"),
+    "packages": "select $1::bigint",
+    "people": _FIRST.format("users"),
+    "reports": "select 'employees' where $1::bigint > 0",
+    "edit": "select 'extensions' where $1::bigint > 0",
+    "quotes": _FIRST.format("package_quotes"),
+    "seats": "select min(user_id) from package_members where account_id = $1",
+    "imports": "select max(v.id) from tariff_versions v join tariffs t on t.id = v.tariff_id"
+    " where t.account_id = $1",
     "live": "select 'a-1.1' where $1::bigint > 0",
     "extensions": "select '701' where $1::bigint > 0",
     "trunks": "select $2::text || '-carrier' where $1::bigint > 0",

@@ -33,7 +33,13 @@ OF_ALL = {
     "/api/v1/companies",
 }
 """What everybody of an account may see whose rights say so: clients are the account's."""
-UNREADABLE = {"/api/v1/exports/{id}/file", "/api/v1/recordings/{id}", "/api/v1/accounts/{id}"}
+UNREADABLE = {
+    "/api/v1/exports/{id}/file",
+    "/api/v1/recordings/{id}",
+    "/api/v1/accounts/{id}",
+    "/api/v1/accounts/{id}/ledger",
+    "/api/v1/accounts/{id}/wallet",
+}
 """Files, which the house has none of; accounts, which only those above see."""
 OTHERWISE = {
     # A call under way is needed (tests/recordings/test_live.py).
