@@ -31,6 +31,10 @@ OF_ALL = {
     "/api/v1/client-groups",
     "/api/v1/client-groups/{id}",
     "/api/v1/companies",
+    "/clients",
+    "/clients/{id}",
+    "/clients/{id}/edit",
+    "/clients/{id}/merge",
 }
 """What everybody of an account may see whose rights say so: clients are the account's."""
 UNREADABLE = {
@@ -38,6 +42,7 @@ UNREADABLE = {
     "/api/v1/recordings/{id}",
     "/api/v1/accounts/{id}",
     "/api/v1/accounts/{id}/ledger",
+    "/api/v1/accounts/{id}/spend",
     "/api/v1/accounts/{id}/wallet",
 }
 """Files, which the house has none of; accounts, which only those above see."""
@@ -48,6 +53,8 @@ OTHERWISE = {
     # A token has no favourites; off one's own list goes whatever is not on it.
     ("PUT", "/api/v1/recordings/{id}/favourite"): "conflict",
     ("DELETE", "/api/v1/recordings/{id}/favourite"): "",
+    # What is sent is looked at first: it is JSON here, not a CSV file.
+    ("POST", "/api/v1/tariffs/{id}/imports"): "unsupported_media_type",
 }
 """What is answered about another account's object, other than that there is none."""
 

@@ -153,7 +153,7 @@ async def test_the_console_asks_for_the_code(office: Office) -> None:
     async with office.client.post(
         url, data=form, headers=headers, allow_redirects=False
     ) as response:
-        assert (response.status, response.headers["Location"]) == (303, "/calls")
+        assert (response.status, response.headers["Location"]) == (303, "/")
 
 
 async def test_no_secret_of_it_is_shown_again_or_logged(office: Office) -> None:

@@ -77,7 +77,8 @@ def number_endpoints(service: NumberService, proving: ProvingService) -> list[En
         ),
         Endpoint(
             "PATCH", f"{_PATH}/{{id}}", "Make it the account's default number, or not", _TAG, write,
-            change, NumberItem, body=NumberChange, errors=("not_found", *_ROUTING),
+            change, NumberItem, body=NumberChange,
+            body_example=NumberChange(default=True), errors=("not_found", *_ROUTING),
         ),
         Endpoint(
             "POST", f"{_PATH}/{{id}}/test", "Place a test call; its record says whether it rang",
@@ -165,6 +166,7 @@ def stock_endpoints(service: StockService) -> list[Endpoint]:
         ),
         Endpoint(
             "PATCH", f"{_STOCK}/{{id}}", "Change a number's prices, or whether it is for sale",
-            _TAG, stock, change, StockItem, body=StockChange, errors=("not_found", "conflict"),
+            _TAG, stock, change, StockItem, body=StockChange,
+            body_example=StockChange(for_sale=False), errors=("not_found", "conflict"),
         ),
     ]  # fmt: skip

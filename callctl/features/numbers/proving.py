@@ -110,14 +110,9 @@ class ProvingService:
         Raises CallctlError: `not_found`, `conflict` (a test is on its way, or nothing could bring
         a call in), `asterisk_unavailable`, `call_failed` (nothing was placed in either case).
         """
-        endpoint = self._find_trunk(actor.account_id)
-        if endpoint is None:
-            raise CallctlError("conflict", "no trunk brings calls to this account")
-        if not self._ami.state.connected:
-            message = "no connection to Asterisk"
-            raise CallctlError("asterisk_unavailable", message, detail=self._ami.state.reason)
         async with self._db.transaction() as connection:
             found = await store.lock_own(connection, number_id, actor.account_id)
+            endpoint = self._way_in(actor.account_id)
             until = found.at + timedelta(seconds=self._ring_seconds + RECORD_SECONDS)
             await store.move(
                 connection, found, NumberEvent.TEST, account_id=actor.account_id, until=until
@@ -129,6 +124,16 @@ class ProvingService:
             )  # fmt: skip
         # The client may go away; a test that has begun must get its end.
         await asyncio.shield(self._place(found, endpoint))
+
+    def _way_in(self, account_id: int) -> str:
+        """The trunk that the test call comes in by."""
+        endpoint = self._find_trunk(account_id)
+        if endpoint is None:
+            raise CallctlError("conflict", "no trunk brings calls to this account")
+        if not self._ami.state.connected:
+            message = "no connection to Asterisk"
+            raise CallctlError("asterisk_unavailable", message, detail=self._ami.state.reason)
+        return endpoint
 
     async def _place(self, number: store.StockNumber, endpoint: str) -> None:
         try:

@@ -60,15 +60,19 @@ def request_endpoints(service: RequestService) -> list[Endpoint]:
         ),
         Endpoint(
             "POST", f"{item}/offer", "By the seller: offer a number, held until a deadline", _TAG,
-            stock, offer, RequestItem, body=NewOffer, errors=errors,
+            stock, offer, RequestItem, body=NewOffer,
+            body_example=NewOffer("+3617000001"), errors=errors,
         ),
         Endpoint(
             "POST", f"{item}/decline", "By the seller: say why it cannot be had", _TAG, stock,
-            decline, RequestItem, body=Declination, errors=errors,
+            decline, RequestItem, body=Declination,
+            body_example=Declination("none is left in Budapest"), errors=errors,
         ),
         Endpoint(
             "POST", f"{item}/accept", "Buy the number that is offered", _TAG, buy, accept,
-            NumberItem, body=Acceptance, status=201, errors=BUY_ERRORS, idempotent=True,
+            NumberItem, body=Acceptance,
+            body_example=Acceptance("extension:101"), status=201, errors=BUY_ERRORS,
+            idempotent=True,
         ),
         Endpoint(
             "POST", f"{item}/withdraw", "Take a wish back", _TAG, buy, withdraw, RequestItem,

@@ -174,6 +174,7 @@ def _import_endpoints(service: TariffService) -> list[Endpoint]:
         Endpoint(
             "POST", f"{_IMPORT}/apply", "Make exactly that the next version", _TAG, _WRITE, apply,
             VersionItem, body=ApplyImport, errors=("not_found", "conflict"), idempotent=True,
+            body_example=ApplyImport(datetime(2027, 1, 1, tzinfo=UTC)),
         ),
         Endpoint("DELETE", _IMPORT, "Forget an import", _TAG, _WRITE, discard, Empty, status=204,
                  errors=found),
