@@ -9,9 +9,11 @@ from aiohttp import web
 from multidict import MultiDict
 
 from callctl.core.errors import CallctlError
+from callctl.db.idempotency import HEADER as KEY_HEADER
 from callctl.http.auth import require_scope
 from callctl.http.decode import decode_path, decode_query, field_error, refuse_far_times
 from callctl.http.endpoint import Actor, ApiCall, Endpoint
+from callctl.http.server import request_key
 
 _ROOT = "/api/v1"
 _VARIABLE = re.compile(r"\{(\w+)\}")
@@ -48,13 +50,17 @@ class Operations:
         endpoint, match = self._find(method, _ROOT + path)
         if endpoint.scope is not None:
             require_scope(actor, endpoint.scope)
+        asked = decode_query(endpoint, _as_query(query or {}))
+        given = _as_body(endpoint, body)
+        sent = (headers or {}).get(KEY_HEADER)
         call = ApiCall(
             actor=actor,
             path=decode_path(endpoint, match),
-            query=decode_query(endpoint, _as_query(query or {})),
-            body=_as_body(endpoint, body),
+            query=asked,
+            body=given,
             headers=headers or {},
             raw=request,
+            request_key=request_key(endpoint, sent, actor, _ROOT + path, asked, given),
         )
         return await endpoint.handler(call)
 

@@ -96,20 +96,25 @@ def _handler_of(endpoint: Endpoint, authenticator: Authenticator, origin: Origin
         path = decode_path(endpoint, request.match_info)
         query = decode_query(endpoint, request.query)
         body = await decode_body(endpoint, request)
-        key = _request_key(endpoint, request, actor or NOBODY, query, body)
+        sent = request.headers.get(KEY_HEADER)
+        key = request_key(endpoint, sent, actor or NOBODY, request.path, query, body)
         call = ApiCall(actor or NOBODY, path, query, body, request.headers, request, key)
         return _response_of(endpoint, await endpoint.handler(call))
 
     return handle
 
 
-def _request_key(
-    endpoint: Endpoint, request: web.Request, actor: Actor, query: Any, body: Any
+def request_key(
+    endpoint: Endpoint, sent: str | None, actor: Actor, path: str, query: Any, body: Any
 ) -> RequestKey | None:
-    key = check_key(request.headers.get(KEY_HEADER)) if endpoint.idempotent else None
+    """How the sender of a request has named it; None where they have not, or may not.
+
+    Raises CallctlError("invalid_field") for a key that is none.
+    """
+    key = check_key(sent) if endpoint.idempotent else None
     if key is None:
         return None
-    digest = request_digest(request.method, request.path, query, body)
+    digest = request_digest(endpoint.method, path, query, body)
     return RequestKey(actor.account_id, actor.name, key, digest)
 
 

@@ -1,12 +1,17 @@
 """People, rights, tokens, webhooks, the audit log and settings."""
 
 import json
+from collections.abc import AsyncIterator
 
 import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from playwright.async_api import expect
 
 from tests.console.conftest import SignIn
 from tests.console.house import House
+from tests.history.conftest import eventually
 
 
 async def test_somebody_is_invited_accepts_and_comes_in(sign_in: SignIn, house: House) -> None:
@@ -104,23 +109,41 @@ async def test_a_token_works_until_it_is_revoked(sign_in: SignIn, house: House) 
             assert answer.status == 401
 
 
+@pytest.fixture
+async def receiver() -> AsyncIterator[str]:
+    """The address of somebody who takes every event."""
+
+    async def take(_request: web.Request) -> web.Response:
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/hook", take)
+    async with TestServer(app) as server:
+        yield str(server.make_url("/hook"))
+
+
 async def test_a_webhook_shows_its_deliveries_and_sends_again(
-    sign_in: SignIn, house: House
+    sign_in: SignIn, house: House, receiver: str
 ) -> None:
     page = await sign_in()
     await page.goto("/webhooks")
-    await page.fill("[name=url]", "http://127.0.0.1:9/hook")
+    await page.fill("[name=url]", receiver)
     await page.check("[value='call.ended']")
     await page.get_by_role("button", name="Add").click()
     await expect(page.locator(".secret")).to_be_visible()
     await page.click("main table a")
     await expect(page.locator("main")).to_contain_text("Nothing was sent yet")
     await house.call("answered", 30)
+
+    async def delivered() -> bool:
+        found = await house.daemon.db.fetchval(
+            "select count(*) from webhook_deliveries where state = 'delivered'"
+        )
+        return bool(found)
+
+    await eventually(delivered, "the event is delivered")
+    await page.reload()
     row = page.locator("tr", has_text="call.ended")
-    for _ in range(50):
-        await page.reload()
-        if await row.count():
-            break
     await row.first.get_by_role("button", name="Send again").click()
     await expect(page.locator("[role=status]")).to_contain_text("again")
     await page.uncheck("[name=active]")

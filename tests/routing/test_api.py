@@ -91,6 +91,21 @@ async def test_explain_shows_steps_words_and_reasons(ask):
     assert (status, body["error"]["field"]) == (422, "at")
 
 
+async def test_a_document_is_tried_before_it_is_in_force(ask):
+    await ask("PUT", "", DOCUMENT)
+    _, document = await ask("GET", "")
+    call = {"from": "+36901234567", "to": "+3617000001"}
+    _, before = await ask("POST", "/explain", call)
+    open_ = {**document, "blocklist": [], "expectations": []}
+    status, plan = await ask("POST", "/explain", {**call, "document": open_})
+    assert (status, before["words"]) == (200, ["hangup rejected"])
+    assert plan["words"] != ["hangup rejected"]
+    assert (await ask("POST", "/explain", call))[1]["words"] == before["words"]
+    wrong = {**document, "dids": [{"number": "+3617000001", "to": "extension:999"}]}
+    status, body = await ask("POST", "/explain", {**call, "document": wrong})
+    assert (status, body["error"]["code"]) == (422, "invalid_routing")
+
+
 async def test_objects_of_every_kind_can_be_got_replaced_and_deleted(ask):
     await ask("PUT", "", DOCUMENT)
     for kind in api.KINDS:
