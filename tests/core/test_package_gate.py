@@ -115,7 +115,7 @@ def test_the_reason_says_when_it_ended() -> None:
 
 def test_the_fallback_dialplan_refuses_the_same_and_lets_emergency_calls_go() -> None:
     def lines(package: PackageRights | None, start: str) -> list[str]:
-        text = render_fallback(table(world(package)), 2026)
+        text = render_fallback(table(world(package)), 2026, {})
         return [line for line in text.splitlines() if line.startswith(start)]
 
     emergency = "exten => x112,1"
