@@ -101,7 +101,20 @@ def _has_schema(endpoint: Endpoint) -> bool:
 
 def _schemas_of(types: list[Any]) -> tuple[dict[int, Any], dict[str, Any]]:
     schemas, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
+    text = msgspec.json.encode((schemas, components)).decode()
+    for name in components:
+        if "." in name:
+            short = _name_by_feature(name)
+            text = text.replace(f'"{name}":', f'"{short}":').replace(f'/{name}"', f'/{short}"')
+    schemas, components = msgspec.json.decode(text)
     return {id(kind): schema for kind, schema in zip(types, schemas, strict=True)}, components
+
+
+def _name_by_feature(name: str) -> str:
+    """Of two types of one name msgspec gives the modules: ``callctl.features.rates.model.Quote`` is
+    RatesQuote to readers of the API."""
+    *modules, own = name.split(".")
+    return modules[2].title().replace("_", "") + own
 
 
 def _operation(

@@ -109,7 +109,7 @@ def test_rows_that_end_before_the_call_leave_it_unknown() -> None:
     record = Rows().start(0, CALLER).start(5, FIRST).record()
     assert record.disposition is Disposition.UNKNOWN
     assert record.completeness is Completeness.TRUNCATED
-    # Nobody is known to have talked to the caller (docs/adr/0026).
+    # Nobody is known to have talked to the caller (docs/adr/0019).
     assert is_missed(record)
 
 
