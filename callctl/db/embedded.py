@@ -24,6 +24,8 @@ _MAJOR_VERSION = 18
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 _POLL_SECONDS = 0.02
+_LEFT_BEHIND_SECONDS = 30.0
+_LEFT_BEHIND = b"pre-existing shared memory block"
 _MAX_SOCKET_PATH = 100
 """The kernel takes 107 bytes (unix(7))."""
 
@@ -150,9 +152,25 @@ def _launch(directory: Path, sockets: Path, *, durable: bool) -> "subprocess.Pop
     if not durable:
         settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    with log_path.open("ab") as log:
+    command = [*user.prefix, str(programs / "postgres"), "-D", str(directory), *options]
+    deadline = time.monotonic() + _LEFT_BEHIND_SECONDS
+    while True:
+        began = log_path.stat().st_size if log_path.exists() else 0
+        try:
+            return _spawn(command, directory, user)
+        except EmbeddedPostgresError:
+            # Processes of a server that was killed need a moment to see it and end.
+            said = log_path.read_bytes()[began:]
+            if _LEFT_BEHIND not in said or time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_SECONDS)
+
+
+def _spawn(command: list[str], directory: Path, user: "_OwnUser") -> "subprocess.Popen[bytes]":
+    """The server's process, once it is ready."""
+    with directory.with_suffix(".log").open("ab") as log:
         child = subprocess.Popen(  # noqa: S603
-            [*user.prefix, str(programs / "postgres"), "-D", str(directory), *options],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -64,6 +64,28 @@ async def test_a_server_whose_owner_was_killed_is_taken_over(state_dir: Path) ->
     assert not await _answers(server.url)
 
 
+async def test_a_server_that_was_killed_is_followed_once_all_of_it_has_ended(
+    state_dir: Path,
+) -> None:
+    killed = EmbeddedPostgres.start(state_dir, durable=False)
+    connection = await asyncpg.connect(killed.url)
+    backend = await connection.fetchval("select pg_backend_pid()")
+    os.kill(backend, signal.SIGSTOP)
+    os.kill(int((state_dir / "postgres/postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+    killed.stop()
+
+    start = asyncio.create_task(asyncio.to_thread(EmbeddedPostgres.start, state_dir, durable=False))
+    async with asyncio.timeout(30):
+        while b"still in use" not in (state_dir / "postgres.log").read_bytes():
+            await asyncio.sleep(0.05)
+    assert not start.done()
+    os.kill(backend, signal.SIGCONT)
+    server = await start
+    assert await _answers(server.url)
+    server.stop()
+    connection.terminate()
+
+
 async def test_a_long_path_gets_a_short_socket(tmp_path: Path) -> None:
     server = EmbeddedPostgres.start(tmp_path / ("x" * 120), durable=False)
     assert await _answers(server.url)
