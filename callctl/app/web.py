@@ -34,6 +34,7 @@ from callctl.config import Settings, networks_of
 from callctl.console.console import Console
 from callctl.console.setting_rows import setting_rows
 from callctl.db.pool import Database
+from callctl.features.payments.provider import NoProvider
 from callctl.http.auth import Origin
 from callctl.http.endpoint import Endpoint
 from callctl.http.health import health_endpoints
@@ -94,6 +95,7 @@ def build_web(services: Services) -> web.Application:
         origin=origin,
         alarms=lambda: services.alarms.raised,
         setting_rows=setting_rows(services.settings, os.environ),
+        pays_online=not isinstance(services.payments.provider, NoProvider),
     )
     return build_web_app(
         endpoints,

@@ -28,6 +28,7 @@ from callctl.console.pages import (
     routing_forms,
     settings,
     tokens,
+    wallet,
     webhooks,
 )
 from callctl.console.setting_rows import SettingRow
@@ -39,13 +40,13 @@ from callctl.http.endpoint import Endpoint
 
 _PAGES = (
     home, calls, call, exports, callbacks, live, clients, recordings, reports, limits, people,
-    routing, routing_forms, first_steps, tokens, webhooks, audit, find, design,
+    routing, routing_forms, first_steps, wallet, tokens, webhooks, audit, find, design,
 )  # fmt: skip
 
 
 class Console:
     """`endpoints` are the API's operations, which pages call. `alarms` are those that are raised
-    now."""
+    now. `pays_online`: a payment provider is set."""
 
     def __init__(
         self,
@@ -55,8 +56,11 @@ class Console:
         origin: Origin,
         alarms: Callable[[], Sequence[RaisedAlarm]] = lambda: (),
         setting_rows: Sequence[SettingRow] = (),
+        pays_online: bool = False,
     ) -> None:
-        self._desk = Desk(access, Operations(endpoints), origin=origin, alarms=alarms)
+        self._desk = Desk(
+            access, Operations(endpoints), origin=origin, alarms=alarms, pays_online=pays_online
+        )
         self._setting_rows = setting_rows
 
     def routes(self) -> list[web.AbstractRouteDef]:

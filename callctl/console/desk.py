@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,6 +20,7 @@ from callctl.console.operations import Operations
 from callctl.core.checks.alarms import RaisedAlarm
 from callctl.core.errors import CallctlError
 from callctl.core.permissions import Scope
+from callctl.db.idempotency import HEADER as KEY_HEADER
 from callctl.features.access.model import AccountView
 from callctl.features.access.service import AccessService
 from callctl.http.auth import ACTOR, Origin, identify, require_scope
@@ -48,6 +50,17 @@ NOTICES = {
     "replayed": N_("Put in line to be sent again."),
     "exported": N_("The export is being made."),
     "applied": N_("In force: the next call goes this way."),
+    "transfer_made": N_("Set aside: somebody else has to approve it."),
+    "approved": N_("Approved, and paid."),
+    "rejected": N_("Rejected: the money is free again."),
+    "tested": N_("The test call is on its way: reload the page to see what it showed."),
+    "held": N_("Set aside for you for ten minutes."),
+    "hold_dropped": N_("No longer set aside."),
+    "bought": N_("Bought, paid, and routed."),
+    "wished": N_("Asked for: the seller will answer."),
+    "member_added": N_("The seat is taken."),
+    "member_removed": N_("The seat is free."),
+    "invoice_asked": N_("The invoice is asked for."),
     "undone": N_("Undone: the routing is as it was."),
 }
 """What is said after going on to another page, by the word in its address."""
@@ -89,6 +102,12 @@ class Visit:
             self.actor, self.request, method, path, query=query, body=body, headers=headers
         )
 
+    async def send_once(self, form: Form, method: str, path: str, body: Any = None) -> Any:
+        """As `send`, of a form with the `key` that its page was made with: sent twice, it is done
+        once, and answered alike."""
+        key = {KEY_HEADER: form.get("key", "")}
+        return await self.send(method, path, body, headers=key)
+
     async def form(self) -> Form:
         return await read_form(self.request)
 
@@ -109,7 +128,7 @@ class Visit:
 
 class Desk:
     """Makes pages. `alarms` are those that are raised now: whoever may see the system is shown
-    them on every page."""
+    them on every page. `pays_online`: a payment provider is set."""
 
     def __init__(
         self,
@@ -118,11 +137,13 @@ class Desk:
         *,
         origin: Origin,
         alarms: Callable[[], Sequence[RaisedAlarm]],
+        pays_online: bool = False,
     ) -> None:
         self.access = access
         self.operations = operations
         self.origin = origin
         self.alarms = alarms
+        self.pays_online = pays_online
         self.available: set[str] = set()
         self._templates = Environment(
             loader=FileSystemLoader(_HERE / "templates"),
@@ -142,6 +163,7 @@ class Desk:
             "THEMES": THEMES,
             "DENSITIES": DENSITIES,
             "Scope": Scope,
+            "new_key": token_urlsafe,
             "N_": N_,
         }
         self._templates.filters |= {

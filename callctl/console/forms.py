@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from callctl.core.errors import CallctlError
+from callctl.core.money.currencies import parse_amount
 from callctl.http.decode import read_body
 
 _MAX_FORM_BYTES = 1024 * 1024
@@ -50,6 +51,13 @@ class Form(Mapping[str, str]):
 
     def ticked(self, name: str) -> bool:
         return bool(self.get(name))
+
+    def amount(self, currency: str) -> int:
+        """What was written as ``12.5``, in minor units. Raises CallctlError("invalid_field")."""
+        try:
+            return parse_amount(self.get("amount", ""), currency)
+        except ValueError as error:
+            raise CallctlError("invalid_field", str(error), field="form.amount") from None
 
     def lines(self, name: str) -> list[str]:
         """A text of several lines or of parts between commas."""

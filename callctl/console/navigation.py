@@ -42,6 +42,15 @@ MENU = (
         ),
     ),
     Section(
+        N_("Account"),
+        (
+            Entry("wallet", "/wallet", N_("Wallet"), "wallet", (Scope.LEDGER_READ,)),
+            Entry("numbers", "/numbers", N_("Numbers"), "hash", (Scope.NUMBERS_READ,)),
+            Entry("package", "/package", N_("Package"), "package", (Scope.PACKAGES_READ,)),
+            Entry("rates", "/rates", N_("Rates"), "coins", (Scope.RATES_READ,)),
+        ),
+    ),
+    Section(
         N_("Set up"),
         (
             Entry("routing", "/routing", N_("Routing"), "route", (Scope.ROUTING_READ,)),

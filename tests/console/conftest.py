@@ -21,6 +21,7 @@ from callctl.db.embedded import EmbeddedPostgres
 from callctl.db.pool import Database
 from tests.conftest import fresh_database
 from tests.console.house import House, open_house
+from tests.console.shop import open_shop
 
 _CHROMIUM = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -61,6 +62,7 @@ async def house(
             async with asyncio.timeout(20):
                 await daemon.ready.wait()
             async with open_house(daemon, state / "journal.csv") as opened:
+                await open_shop(opened)
                 yield opened
         await db.close()
 

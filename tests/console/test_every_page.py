@@ -21,6 +21,8 @@ PAGES = (
     "/routing/edit/extensions", "/routing/edit/trunks?name=trunk", "/routing/block?number=%2B44123",
 )  # fmt: skip
 
+OF_A_CUSTOMER = ("/wallet", "/wallet?class=out", "/transfers", "/top-up")
+
 _PICTURES = (
     ("home", "/?period=7d", DESKTOP, "light"),
     ("calls", "/calls?direction=inbound", DESKTOP, "light"),
@@ -53,10 +55,11 @@ async def test_nothing_keeps_anybody_out_and_nothing_is_cut_off_on_a_phone(
 ) -> None:
     call = await house.daemon.db.fetchval("select max(id) from calls")
     user = await house.daemon.db.fetchval("select max(id) from users")
-    page = await sign_in()
+    theirs, own = await sign_in("sara"), await sign_in()
     axe = AXE.read_text()
     wrong: dict[str, object] = {}
-    for path in PAGES:
+    pages = [(own, path) for path in PAGES] + [(theirs, path) for path in OF_A_CUSTOMER]
+    for page, path in pages:
         await page.emulate_media(color_scheme="light")
         await page.set_viewport_size(PHONE)
         answer = await page.goto(path.format(call=call, user=user))

@@ -1,0 +1,41 @@
+"""A customer of the call centre: an account below it that buys numbers, seats and calls."""
+
+from callctl.core.author import Author
+from callctl.core.permissions import ALL_SCOPES
+from callctl.features.ledger.model import TopUp
+from callctl.features.numbers.model import NewBlock, PriceView
+from callctl.features.packages.model import PackageTerms, Price
+from callctl.features.people.model import NewUser
+from callctl.http.endpoint import Actor
+from tests.console.house import PASSWORD, House
+
+_ACCOUNT = """
+insert into accounts (parent_id, code, name, kind, country, timezone, currency)
+values ($1, 'shop', 'Shop Kft.', 'enterprise', 'HU', 'Europe/Budapest', 'USD') returning id
+"""
+_ROUTING = """
+account: {code: shop, country: HU, timezone: Europe/Budapest}
+extensions: [{number: 301, name: Sara Seller}, {number: 302}]
+trunks: [{name: carrier, host: 192.0.2.9, match: [192.0.2.9]}]
+hunt_groups: [{name: desk, members: [301, 302]}]
+"""
+BALANCE = 500_00
+
+
+async def open_shop(house: House) -> int:
+    """With two administrators (``sara``, ``sam``), funds, and something to buy."""
+    daemon = house.daemon
+    account: int = await daemon.db.fetchval(_ACCOUNT, house.account)
+    await daemon.routing.accounts_changed()
+    await daemon.routing.apply(account, _ROUTING, Author("sara"))
+    boss = Actor(account, "sara", ALL_SCOPES)
+    for login, extension in (("sara", "301"), ("sam", "302")):
+        new = NewUser(login, login.title(), "administrator", extension=extension, password=PASSWORD)  # type: ignore[arg-type]
+        await daemon.users.create_user(boss, new)
+        house.passwords[login] = PASSWORD
+    seller = house.boss
+    await daemon.ledger.top_up(seller, TopUp(BALANCE, "USD", account, "opening"), None)
+    await daemon.packages.save_terms(seller, PackageTerms([Price(10_00, "USD")], [3]))
+    block = NewBlock("+3612340000", PriceView(5_00, "USD"), PriceView(3_00, "USD"), "+3612340009")
+    await daemon.numbers.stock.load_block(seller, block)
+    return account
