@@ -21,6 +21,7 @@ from callctl.console.pages import (
     home,
     limits,
     live,
+    numbers,
     people,
     recordings,
     reports,
@@ -40,7 +41,7 @@ from callctl.http.endpoint import Endpoint
 
 _PAGES = (
     home, calls, call, exports, callbacks, live, clients, recordings, reports, limits, people,
-    routing, routing_forms, first_steps, wallet, tokens, webhooks, audit, find, design,
+    routing, routing_forms, first_steps, wallet, numbers, tokens, webhooks, audit, find, design,
 )  # fmt: skip
 
 

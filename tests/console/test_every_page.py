@@ -21,7 +21,9 @@ PAGES = (
     "/routing/edit/extensions", "/routing/edit/trunks?name=trunk", "/routing/block?number=%2B44123",
 )  # fmt: skip
 
-OF_A_CUSTOMER = ("/wallet", "/wallet?class=out", "/transfers", "/top-up")
+OF_A_CUSTOMER = ("/wallet", "/wallet?class=out", "/transfers", "/top-up",
+    "/numbers", "/number-shop?country=HU", "/number-shop?pattern=999999",
+    "/number-shop/buy?number=%2B3612340009", "/number-wishes",)  # fmt: skip
 
 _PICTURES = (
     ("home", "/?period=7d", DESKTOP, "light"),

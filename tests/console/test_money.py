@@ -2,8 +2,16 @@
 
 from playwright.async_api import expect
 
+from callctl.core.permissions import ALL_SCOPES
+from callctl.features.numbers.request_model import NewOffer
+from callctl.http.endpoint import Actor
 from tests.console.conftest import SignIn
 from tests.console.house import House
+
+
+async def available(house: House) -> int:
+    account = await house.daemon.db.fetchval("select id from accounts where code = 'shop'")
+    return (await house.daemon.ledger.get_wallet(Actor(account, "sara", ALL_SCOPES))).available
 
 
 async def test_a_transfer_is_set_aside_once_and_paid_when_somebody_else_approves(
@@ -85,3 +93,57 @@ async def test_who_may_not_see_money_has_no_menu_of_it(sign_in: SignIn) -> None:
         assert answer.status == 403, path
     await page.goto("/calls")
     assert "Wallet" not in await page.locator(".menu a").all_inner_texts()
+
+
+async def test_a_number_is_set_aside_and_bought_at_the_price_that_was_shown(
+    sign_in: SignIn, house: House
+) -> None:
+    before = await available(house)
+    page = await sign_in("sara")
+    await page.goto("/number-shop?country=hu&pattern=*0003")
+    row = page.locator("tr", has_text="+3612340003")
+    await row.get_by_role("button", name="Set aside").click()
+    held = page.locator("section", has_text="Set aside for you").locator("tr", has_text="340003")
+    await held.get_by_role("link", name="Buy").click()
+    facts = page.locator("dl.facts")
+    await expect(facts).to_contain_text("5.00 USD")
+    await page.locator("[name=to]").select_option("hunt_group:desk")
+    pay = page.get_by_role("button", name="Pay")
+    await page.locator("[name=first]").evaluate("field => { field.value = '1' }")
+    await pay.click()
+    await expect(page.locator(".note.red")).to_contain_text("another one by now")
+    assert before == await available(house)
+    shown = (await pay.inner_text()).split()[1]
+    await pay.click()
+    await expect(page.locator("[role=status]")).to_contain_text("Bought")
+    await expect(page.locator("tr", has_text="+3612340003")).to_contain_text("not tried yet")
+    assert before - await available(house) == round(float(shown) * 100) > 0
+    await page.get_by_role("button", name="Test").click()
+    await expect(page.locator(".note.red")).to_be_visible()
+    await page.goto("/routing")
+    await expect(page.locator("main")).to_contain_text("+3612340003")
+
+
+async def test_a_wish_is_answered_bought_and_another_taken_back(
+    sign_in: SignIn, house: House
+) -> None:
+    page = await sign_in("sara")
+    await page.goto("/number-wishes")
+    form = page.locator("form", has_text="Wish for a number")
+    for note in ("<b>seven", "no more"):
+        await form.locator("[name=country]").fill("hu")
+        await form.locator("[name=pattern]").fill("*7")
+        await form.locator("[name=note]").fill(note)
+        await form.get_by_role("button").click()
+        await expect(page.locator("tr", has_text=note)).to_contain_text("waits for an answer")
+    gone = page.locator("tr", has_text="no more")
+    await gone.get_by_role("button", name="Take back").click()
+    await expect(gone).to_contain_text("taken back")
+    wish = await house.daemon.db.fetchval("select id from number_requests where note = '<b>seven'")
+    await house.daemon.numbers.requests.offer(house.boss, wish, NewOffer("+3612340007"))
+    await page.reload()
+    await page.locator("tr", has_text="<b>seven").get_by_role("link", name="Buy").click()
+    await page.locator("[name=to]").select_option("extension:301")
+    await page.get_by_role("button", name="Pay").click()
+    await page.goto("/number-wishes")
+    await expect(page.locator("tr", has_text="<b>seven")).to_contain_text("bought")

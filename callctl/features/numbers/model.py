@@ -70,9 +70,12 @@ class NewHold(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HoldItem(Struct, frozen=True):
+    """A number that is set aside; `offer` is what it would cost now."""
+
     id: int
     number: str
     until: datetime
+    offer: OfferItem
 
 
 # One's own

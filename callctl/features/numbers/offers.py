@@ -31,10 +31,10 @@ order by s.number
 limit $9
 """  # noqa: S608 - a constant of this package
 
-HOLDS = """
-select id, number, until from stock_numbers
-where account_id = $1 and state = 'held' and until > now() order by number limit 1000
-"""
+HOLDS = f"""
+select {store.STOCK_COLUMNS} from stock_numbers s
+where s.account_id = $1 and s.state = 'held' and s.until > now() order by s.number limit 1000
+"""  # noqa: S608 - a constant of this package
 
 HOLD_COUNT = """
 select count(*) from stock_numbers where account_id = $1 and state = 'held' and until > now()
@@ -93,11 +93,19 @@ class OfferService:
                 connection, buyer.id, actor.author, "number.held", f"number:{found.id}", None,
                 {"number": number, "until": until},
             )  # fmt: skip
-        return HoldItem(found.id, number, until)
+        return HoldItem(found.id, number, until, store.offer_item(found, buyer))
 
     async def list_holds(self, actor: Actor) -> Page[HoldItem]:
+        buyer = await store.get_buyer(self._db, actor.account_id)
         rows = await self._db.fetch(HOLDS, actor.account_id)
-        return Page([HoldItem(row["id"], row["number"], row["until"]) for row in rows], None)
+        items = [
+            HoldItem(
+                row["id"], row["number"], row["until"],
+                store.offer_item(store.stock_number(row), buyer),
+            )
+            for row in rows
+        ]  # fmt: skip
+        return Page(items, None)
 
     async def drop(self, actor: Actor, number_id: int) -> None:
         """Give a hold up. Raises CallctlError("not_found")."""
