@@ -22,7 +22,9 @@ from callctl.console.pages import (
     limits,
     live,
     numbers,
+    package,
     people,
+    rates,
     recordings,
     reports,
     routing,
@@ -41,7 +43,8 @@ from callctl.http.endpoint import Endpoint
 
 _PAGES = (
     home, calls, call, exports, callbacks, live, clients, recordings, reports, limits, people,
-    routing, routing_forms, first_steps, wallet, numbers, tokens, webhooks, audit, find, design,
+    routing, routing_forms, first_steps, wallet, numbers, package, rates, tokens, webhooks, audit,
+    find, design,
 )  # fmt: skip
 
 

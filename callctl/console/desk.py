@@ -58,6 +58,7 @@ NOTICES = {
     "hold_dropped": N_("No longer set aside."),
     "bought": N_("Bought, paid, and routed."),
     "wished": N_("Asked for: the seller will answer."),
+    "package_paid": N_("Paid: it is in force."),
     "member_added": N_("The seat is taken."),
     "member_removed": N_("The seat is free."),
     "invoice_asked": N_("The invoice is asked for."),

@@ -1,11 +1,14 @@
 """A customer of the call centre: an account below it that buys numbers, seats and calls."""
 
+import io
+
 from callctl.core.author import Author
 from callctl.core.permissions import ALL_SCOPES
 from callctl.features.ledger.model import TopUp
 from callctl.features.numbers.model import NewBlock, PriceView
 from callctl.features.packages.model import PackageTerms, Price
 from callctl.features.people.model import NewUser
+from callctl.features.rates.model import ApplyImport, ImportOptions, NewAssignment, NewTariff
 from callctl.http.endpoint import Actor
 from tests.console.house import PASSWORD, House
 
@@ -18,6 +21,10 @@ account: {code: shop, country: HU, timezone: Europe/Budapest}
 extensions: [{number: 301, name: Sara Seller}, {number: 302}]
 trunks: [{name: carrier, host: 192.0.2.9, match: [192.0.2.9]}]
 hunt_groups: [{name: desk, members: [301, 302]}]
+"""
+_RATES = b"""prefix,destination,price,connect_fee,increment_seconds
+3620,Hungary mobile,0.12,0.05,6
+36,<i>Hungary,0.0125,0,60
 """
 BALANCE = 500_00
 
@@ -38,4 +45,8 @@ async def open_shop(house: House) -> int:
     await daemon.packages.save_terms(seller, PackageTerms([Price(10_00, "USD")], [3]))
     block = NewBlock("+3612340000", PriceView(5_00, "USD"), PriceView(3_00, "USD"), "+3612340009")
     await daemon.numbers.stock.load_block(seller, block)
+    tariff = await daemon.tariffs.create_tariff(seller, NewTariff("Retail", "USD"))
+    draft = await daemon.tariffs.upload(seller, tariff.id, io.BytesIO(_RATES), ImportOptions())
+    await daemon.tariffs.apply(seller, tariff.id, draft.id, ApplyImport())
+    await daemon.tariff_assignments.assign(seller, NewAssignment(account, tariff.id))
     return account

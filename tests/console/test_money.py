@@ -147,3 +147,39 @@ async def test_a_wish_is_answered_bought_and_another_taken_back(
     await page.get_by_role("button", name="Pay").click()
     await page.goto("/number-wishes")
     await expect(page.locator("tr", has_text="<b>seven")).to_contain_text("bought")
+
+
+async def test_a_package_is_quoted_paid_and_its_seats_are_given(
+    sign_in: SignIn, house: House
+) -> None:
+    before = await available(house)
+    page = await sign_in("sara")
+    page.on("dialog", lambda dialog: dialog.accept())
+    await page.goto("/package")
+    await page.locator("[name=seats]").fill("1")
+    await page.locator("[name=months]").fill("2")
+    await page.get_by_role("button", name="What would it cost?").click()
+    await expect(page.locator("#quote tbody")).to_contain_text("2 months")
+    assert before == await available(house)
+    await page.get_by_role("button", name="Pay 20.00 USD").click()
+    await expect(page.locator("[role=status]")).to_contain_text("Paid")
+    assert before - await available(house) == 20_00
+    await page.locator("[name=user_id]").select_option(label="Sam (sam)")
+    await page.get_by_role("button", name="Add").click()
+    await expect(page.locator("main")).to_contain_text("1 of 1 taken")
+    assert await page.locator("[name=user_id]").count() == 0
+    await page.get_by_role("button", name="Free the seat").click()
+    await expect(page.locator("main")).to_contain_text("0 of 1 taken")
+
+
+async def test_what_a_call_would_cost_is_told_with_its_rate(sign_in: SignIn) -> None:
+    page = await sign_in("sara")
+    await page.goto("/rates?prefix=36")
+    rates = page.locator("section table")
+    await expect(rates).to_contain_text("0.12 USD per 60 s")
+    await expect(rates).to_contain_text("<i>Hungary")
+    await page.locator("[name=number]").fill("+36201234567")
+    await page.locator("[name=seconds]").fill("95")
+    await page.get_by_role("button", name="Reckon").click()
+    await expect(page.locator(".note.green")).to_contain_text("0.24 USD")
+    await expect(page.locator(".note.green")).to_contain_text("95 s of talk count as 96 s")
