@@ -18,7 +18,7 @@ demo: .venv/.ready
 	@.venv/bin/callctl demo $(if $(STATE),--state-dir $(STATE)) $(if $(filter-out 0,$(ONCE)),--once)
 
 test: check
-	@scripts/test $(PYTEST_ARGS)
+	.venv/bin/pytest $(PYTEST_ARGS)
 
 check: .venv/.ready
 	.venv/bin/ruff check

@@ -147,7 +147,7 @@ def _launch(directory: Path, sockets: Path, *, durable: bool) -> "subprocess.Pop
         "listen_addresses": "",
         "unix_socket_directories": str(sockets),
         "unix_socket_permissions": "0700",
-        "max_connections": "60",
+        "max_connections": "200",
     }
     if not durable:
         settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

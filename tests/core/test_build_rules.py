@@ -206,3 +206,7 @@ def test_a_number_that_only_the_carrier_tells_is_withheld_all_the_same() -> None
     record = rows.end(5, CALLER, cause=21).record()
     assert (record.from_number, record.from_name) == (None, None)
     assert all(leg.number != "+36201234567" for leg in record.legs)
+
+
+def test_no_rows_make_no_record() -> None:
+    assert build_call([], INVENTORY) is None

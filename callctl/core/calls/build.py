@@ -109,8 +109,8 @@ def find_caller(channels: dict[str, Channel]) -> Channel | None:
 
 
 def _find_let_in(channels: dict[str, Channel]) -> Channel | None:
-    first = min(channels.values(), key=lambda c: c.key)
-    if not first.inner or first.first.context not in TRUNK_CONTEXTS:
+    first = min(channels.values(), key=lambda c: c.key, default=None)
+    if first is None or not first.inner or first.first.context not in TRUNK_CONTEXTS:
         return None
     asked = (c for c in channels.values() if c.inner and any(callctl_rows(c, "CALLCTL_ROUTE")))
     return next(asked, None)
