@@ -63,7 +63,8 @@ async def test_live_says_when_its_stream_is_lost(sign_in: SignIn) -> None:
 async def test_a_callback_is_owed_given_to_somebody_and_settled(
     sign_in: SignIn, house: House
 ) -> None:
-    await house.call("missed_by_all", 300)
+    # After the call that the test before has placed, and not in the same second.
+    await house.call("missed_by_all", 0)
     page = await sign_in()
     await page.goto("/callbacks")
     row = page.get_by_role("region", name="Callbacks owed").locator("tbody tr").first
