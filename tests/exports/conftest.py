@@ -12,12 +12,12 @@ import pytest
 from callctl.core.permissions import ALL_SCOPES
 from callctl.core.tables import TableSource
 from callctl.db.pool import Database
-from callctl.features.calls import export
 from callctl.features.calls.export import CALLS_TABLE
 from callctl.features.exports.model import ExportView, NewExport
 from callctl.features.exports.runner import ExportRunner
 from callctl.features.exports.service import ExportService, ExportSettings
 from callctl.features.reports.service import ReportService
+from callctl.http import list_table
 from callctl.http.endpoint import Actor
 from tests.reports.world import World
 
@@ -69,7 +69,7 @@ def office_of(
 @pytest.fixture
 async def office(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
     """60 calls; the call list is read five at a time."""
-    monkeypatch.setattr(export, "PAGE", 5)
+    monkeypatch.setattr(list_table, "AT_ONCE", 5)
     account_id = await db.fetchval(
         "insert into accounts (code, name, kind, timezone) "
         "values ('lab', 'Lab', 'operator', 'Europe/Budapest') returning id"

@@ -15,11 +15,12 @@ from callctl.db.pool import Database
 from callctl.features.exports.model import NewExport
 from callctl.features.exports.runner import ExportRunner
 from callctl.features.exports.service import ExportService, ExportSettings
-from callctl.features.ledger import export
+from callctl.features.ledger.export import LEDGER_TABLE
 from callctl.features.ledger.model import IssuedFunds, IssueFunds, LedgerFilters, TopUp
 from callctl.features.ledger.verify import Counts, find_problems
 from callctl.features.transfers.export import TRANSFERS_TABLE
 from callctl.features.transfers.model import NewTransfer
+from callctl.http import list_table
 from tests.ledger.conftest import Tree, key_of, refused, who
 
 FAR = datetime(2099, 1, 1, tzinfo=UTC)
@@ -171,7 +172,7 @@ async def test_a_superior_reads_the_ledger_of_those_directly_below_and_of_nobody
 async def test_the_ledger_and_the_transfers_are_exported_in_four_modes_with_evidence(
     tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "PAGE", 2)
+    monkeypatch.setattr(list_table, "AT_ONCE", 2)
     await top_up(tree, tree.shop, 100)
     for _ in range(4):
         await tree.charge(tree.shop, 3, note="=1+1")
@@ -179,7 +180,7 @@ async def test_the_ledger_and_the_transfers_are_exported_in_four_modes_with_evid
     for _ in range(2):
         await tree.transfers.create(who(tree.shop), transfer, None)
     settings = ExportSettings(tmp_path, f"lab-{tree.shop}", 72, 20)
-    service = ExportService(tree.db, (export.LEDGER_TABLE, TRANSFERS_TABLE), settings)
+    service = ExportService(tree.db, (LEDGER_TABLE, TRANSFERS_TABLE), settings)
     runner, actor = ExportRunner(tree.db, settings), who(tree.shop)
 
     async def rows(**new: Any) -> list[dict[str, str]]:
