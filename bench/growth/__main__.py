@@ -1,4 +1,4 @@
-"""What lists and searches cost at 20 million calls, against 5 million."""
+"""Lists and reports at 20 million calls: against a scan of them, and against 5 million."""
 
 import asyncio
 import statistics
@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from bench.report import Report, number, open_report
 from bench.scratch import scratch_postgres
+from bench.store.against_scan import measure_lists, measure_reports
 from bench.store.house import House, make_house
 from bench.store.lists import PAGES, ours_ms
 from callctl.db.embedded import EmbeddedPostgres
 
 ROUNDS = 5
+REPORT_ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,10 @@ def main() -> None:
 
 async def measure(report: Report, server: EmbeddedPostgres, sizes: Sizes) -> None:
     small = await make_house(server, "small", sizes.small, sums=False)
-    large = await make_house(server, "large", sizes.large, sums=False)
+    large = await make_house(server, "large", sizes.large, sums=True)
     await measure_growth(report, small, large, sizes)
+    await measure_lists(report, large, sizes.large, scans_of_each=1)
+    await measure_reports(report, large, sizes.large, REPORT_ROUNDS)
     await small.db.close()
     await large.db.close()
 

@@ -22,10 +22,13 @@ SERVER_SETTINGS = {
     "random_page_cost": "1.1",
 }
 
+PLANNED_ONCE_SETTINGS = {**SERVER_SETTINGS, "plan_cache_mode": "force_generic_plan"}
+
 WRITE_MODE = "set local plan_cache_mode = auto"
 """For a transaction that writes: checking a foreign key is a statement, too, and to plan it anew
 for each row (as the pool has it, for the sake of lists) takes three quarters of the time."""
 
+_PLANNED_ONCE_CONNECTIONS = 3
 _CONNECT_SECONDS = 2.0
 _BUSY_SECONDS = 3.0
 _STATEMENT_SECONDS = 20.0
@@ -60,47 +63,36 @@ class Database:
     works again as soon as it is back. Other errors are asyncpg's own (unique violations, …).
     """
 
-    def __init__(self, pool: Any) -> None:
+    def __init__(self, pool: Any, planned_once: Any = None) -> None:
         self._pool = pool
+        self._planned_once = planned_once
         self._refuse_until = 0.0
 
     @classmethod
     async def connect(cls, url: str, *, max_connections: int = 10) -> "Database":
         """A pool for `url`. Does not fail when PostgreSQL is away; the first statement does."""
-        pool = await asyncpg.create_pool(
-            url,
-            min_size=0,
-            max_size=max_connections,
-            timeout=_CONNECT_SECONDS,
-            command_timeout=_STATEMENT_SECONDS,
-            max_inactive_connection_lifetime=300,
-            server_settings=SERVER_SETTINGS,
-            init=_init_connection,
-            connection_class=_PooledConnection,
-        )
-        return cls(pool)
+        pool = await _make_pool(url, max_connections, SERVER_SETTINGS)
+        return cls(pool, await _make_pool(url, _PLANNED_ONCE_CONNECTIONS, PLANNED_ONCE_SETTINGS))
 
     async def close(self) -> None:
         """Wait for running statements for a short while, then close all connections."""
+        pools = (self._pool, self._planned_once)
         try:
-            await asyncio.wait_for(self._pool.close(), _BUSY_SECONDS)
+            await asyncio.wait_for(asyncio.gather(*(p.close() for p in pools)), _BUSY_SECONDS)
         except TimeoutError:
-            self._pool.terminate()
+            for pool in pools:
+                pool.terminate()
 
     @property
     def open_connections(self) -> int:
-        """How many connections the pool has now, in use or not."""
-        return int(self._pool.get_size())
+        """How many connections there are now, in use or not."""
+        return int(self._pool.get_size() + self._planned_once.get_size())
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:
         """A connection of one's own, outside any transaction."""
-        with _unavailable_if_gone():
-            connection = await self._acquire()
-            try:
-                yield connection
-            finally:
-                await self._pool.release(connection)
+        async with self._connection_of(self._pool) as connection:
+            yield connection
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Any]:
@@ -121,6 +113,15 @@ class Database:
         rows: list[Any] = await self._run("fetch", sql, args)
         return rows
 
+    async def fetch_planned_once(self, sql: str, *args: Any) -> list[Any]:
+        """For a large statement that is best run the same way whatever its arguments are.
+
+        It goes over connections of its own, on which PostgreSQL keeps the plan: for the rows of a
+        page, to make it anew each time costs as much as to run it.
+        """
+        rows: list[Any] = await self._run("fetch", sql, args, self._planned_once)
+        return rows
+
     async def fetchrow(self, sql: str, *args: Any) -> Any:
         return await self._run("fetchrow", sql, args)
 
@@ -136,19 +137,28 @@ class Database:
         """Raises CallctlError("database_unavailable") unless PostgreSQL answers."""
         await self.fetchval("select 1")
 
-    async def _run(self, method: str, sql: str, args: tuple[Any, ...]) -> Any:
-        async with self.connection() as connection:
+    async def _run(self, method: str, sql: str, args: tuple[Any, ...], pool: Any = None) -> Any:
+        async with self._connection_of(pool or self._pool) as connection:
             try:
                 return await getattr(connection, method)(sql, *args)
             except TimeoutError:
                 # A host that vanished without a word, or a lock that is never let go.
                 raise _unavailable("PostgreSQL does not answer") from None
 
-    async def _acquire(self) -> Any:
+    @asynccontextmanager
+    async def _connection_of(self, pool: Any) -> AsyncIterator[Any]:
+        with _unavailable_if_gone():
+            connection = await self._acquire(pool)
+            try:
+                yield connection
+            finally:
+                await pool.release(connection)
+
+    async def _acquire(self, pool: Any) -> Any:
         if time.monotonic() < self._refuse_until:
             raise _unavailable("PostgreSQL was not reachable a moment ago")
         try:
-            return await self._pool.acquire(timeout=_BUSY_SECONDS)
+            return await pool.acquire(timeout=_BUSY_SECONDS)
         except TimeoutError:
             self._refuse_until = time.monotonic() + _HOLD_OFF_SECONDS
             raise _unavailable("PostgreSQL does not answer, or all connections are busy") from None
@@ -158,6 +168,20 @@ class Database:
         except _GONE:
             self._refuse_until = time.monotonic() + _HOLD_OFF_SECONDS
             raise
+
+
+async def _make_pool(url: str, most: int, server_settings: dict[str, str]) -> Any:
+    return await asyncpg.create_pool(
+        url,
+        min_size=0,
+        max_size=most,
+        timeout=_CONNECT_SECONDS,
+        command_timeout=_STATEMENT_SECONDS,
+        max_inactive_connection_lifetime=300,
+        server_settings=server_settings,
+        init=_init_connection,
+        connection_class=_PooledConnection,
+    )
 
 
 class _PooledConnection(asyncpg.Connection):  # type: ignore[misc]

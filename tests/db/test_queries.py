@@ -13,7 +13,7 @@ import callctl.features
 from callctl.db.embedded import EmbeddedPostgres
 from callctl.db.pool import Database
 from callctl.features.calls import queries
-from callctl.features.calls.listing import CONDITIONS, SORTS, Source, list_query
+from callctl.features.calls.listing import CONDITIONS, ROWS_OF_PAGE, SORTS, Source, page_query
 from callctl.features.calls.model import AttemptView, CallSummary, LegView, RecordingView
 from tests.conftest import fresh_database
 
@@ -43,13 +43,14 @@ def statements() -> Iterator[tuple[str, str]]:
 ALL = dict(statements())
 
 
-def list_queries() -> Iterator[str]:
-    """The call list's: for each order and source every condition alone, none, and all at once."""
+def page_queries() -> Iterator[str]:
+    """Those that find a page of calls: for each order and source every condition alone, none, and
+    all at once."""
     needed = {Source.NUMBER: {"numbers"}, Source.EXTENSION: {"own"}}
     for sort, source in product(SORTS, Source):
         names = [set(), {"cursor"}, {*CONDITIONS, "cursor"}, *({name} for name in CONDITIONS)]
         for given in names:
-            yield list_query(sort, source, frozenset(given | needed.get(source, set()))).sql
+            yield page_query(sort, source, frozenset(given | needed.get(source, set()))).sql
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,13 @@ async def test_statement_can_be_prepared(common_db: Database, place: str) -> Non
         await connection.prepare(ALL[place])
 
 
+@pytest.mark.parametrize("sql", sorted(set(page_queries())))
+async def test_every_page_of_calls_can_be_found(common_db: Database, sql: str) -> None:
+    async with common_db.connection() as connection:
+        columns = [a.name for a in (await connection.prepare(sql)).get_attributes()]
+    assert columns == ["id", "at"]
+
+
 def test_the_statements_are_found() -> None:
     assert len(ALL) > 40
 
@@ -74,7 +82,7 @@ def test_the_statements_are_found() -> None:
 @pytest.mark.parametrize(
     ("sql", "shape"),
     [
-        *((sql, CallSummary) for sql in list_queries()),
+        (ROWS_OF_PAGE, CallSummary),
         (queries.ATTEMPTS, AttemptView),
         (queries.LEGS, LegView),
         (queries.RECORDINGS, RecordingView),

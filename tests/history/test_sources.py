@@ -13,7 +13,7 @@ from callctl.core.errors import CallctlError
 from callctl.core.scope import CallScope
 from callctl.features.calls import service as calls_service
 from callctl.features.calls import store
-from callctl.features.calls.listing import Source, list_query
+from callctl.features.calls.listing import Source, page_query
 from callctl.features.calls.model import CallFilters, CallSummary
 from callctl.features.calls.service import choose_source, telling_grams
 from callctl.features.clients.registration import KEEP_TYPES
@@ -247,7 +247,7 @@ async def test_calls_of_a_group_are_those_of_its_people_that_may_be_seen(
 
 
 async def test_a_page_of_a_group_reads_the_index_of_extensions(history: Desk) -> None:
-    query = list_query("-started_at", Source.EXTENSION, frozenset({"group"}))
+    query = page_query("-started_at", Source.EXTENSION, frozenset({"group"}))
     values = {"account": history.account_id, "limit": 50, "group": ["201", "204"]}
     async with history.db.transaction() as connection:
         await connection.execute("set local enable_seqscan = off")
@@ -282,7 +282,7 @@ def test_a_clients_numbers_are_read_from_the_indexes_of_numbers() -> None:
 
 
 async def test_a_page_of_too_long_calls_is_read_from_their_own_index(history: Desk) -> None:
-    query = list_query("-started_at", Source.EVERYTHING, frozenset({"too_long"}))
+    query = page_query("-started_at", Source.EVERYTHING, frozenset({"too_long"}))
     values = {"account": history.account_id, "limit": 50, "too_long": True}
     async with history.db.transaction() as connection:
         await connection.execute("set local enable_seqscan = off")

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from callctl.core.scope import CallScope
 from callctl.db.audit import record_change
 from callctl.db.pool import Database
 from callctl.features.calls import queries
-from callctl.features.calls.listing import CONDITIONS, Source, list_query
+from callctl.features.calls.listing import CONDITIONS, ROWS_OF_PAGE, Source, page_query
 from callctl.features.calls.model import (
     AttemptView,
     CallDetail,
@@ -79,7 +79,8 @@ class CallService:
     async def list_calls(self, scope: CallScope, filters: CallFilters) -> Page[CallSummary]:
         """As `list_page`."""
         async with self._db.connection() as connection:
-            return await list_page(connection, scope, filters)
+            found = await _find_page(connection, scope, filters)
+        return await _read_page(self._db.fetch_planned_once, found)
 
     async def get_call(self, scope: CallScope, id_: int) -> CallDetail:
         """Raises CallctlError("not_found"), also for a call outside the scope."""
@@ -136,23 +137,45 @@ class CallService:
         return unpack_rows(await self._db.fetchval(queries.ROWS, id_))
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The calls of a page in their order, and the cursor of the page after it."""
+
+    ids: list[int]
+    next: str | None
+
+
 async def list_page(connection: Any, scope: CallScope, filters: CallFilters) -> Page[CallSummary]:
     """One page of the history, keyset-paged: any page costs what the first one costs.
 
     Raises CallctlError("invalid_field") for a cursor of another list and for empty periods.
     """
+    return await _read_page(connection.fetch, await _find_page(connection, scope, filters))
+
+
+async def _find_page(connection: Any, scope: CallScope, filters: CallFilters) -> _Found:
     cursor = check_filters(filters)
     if is_impossible(filters):
-        return Page([], None)
+        return _Found([], None)
     values = await list_values(connection, scope, filters, cursor)
     if values is None:
-        return Page([], None)
+        return _Found([], None)
     source = choose_source(scope, filters, values)
-    query = list_query(filters.sort, source, conditions_of(filters, values))
-    rows = await connection.fetch(query.sql, *(values[name] for name in query.parameters))
-    items = [CallSummary(**dict(row)) for row in rows[: filters.limit]]
-    more = len(rows) > filters.limit
-    return Page(items, _write_cursor(filters.sort, items[-1]) if more else None)
+    query = page_query(filters.sort, source, conditions_of(filters, values))
+    found = await connection.fetch(query.sql, *(values[name] for name in query.parameters))
+    page = found[: filters.limit]
+    more = len(found) > filters.limit
+    return _Found(
+        [row["id"] for row in page], _write_cursor(filters.sort, page[-1]) if more else None
+    )
+
+
+async def _read_page(
+    fetch: Callable[..., Awaitable[list[Any]]], found: _Found
+) -> Page[CallSummary]:
+    """A call that was purged since it was found is not on the page."""
+    rows = await fetch(ROWS_OF_PAGE, found.ids) if found.ids else []
+    return Page([CallSummary(**dict(row)) for row in rows], found.next)
 
 
 _ASKED = (
@@ -310,13 +333,11 @@ def _check_periods(filters: CallFilters) -> None:
         raise CallctlError("invalid_field", "max_cost is below min_cost", "query.max_cost")
 
 
-def _write_cursor(sort: str, last: CallSummary) -> str:
-    at: datetime | int = last.started_at
-    if sort == "changed_at":
-        at = last.changed_at
-    elif sort == "-cost":
-        at = last.cost or 0
-    return base64.urlsafe_b64encode(msgspec.json.encode(_Cursor(sort, at, last.id))).decode()
+def _write_cursor(sort: str, last: Any) -> str:
+    """Of the last row as it was found: a call may change before it is read."""
+    return base64.urlsafe_b64encode(
+        msgspec.json.encode(_Cursor(sort, last["at"], last["id"]))
+    ).decode()
 
 
 def _read_cursor(filters: CallFilters) -> _Cursor | None:
