@@ -183,8 +183,11 @@ class Caller(Party):
         self._patience = asyncio.create_task(self._lose_patience())
 
     async def give_up(self) -> None:
-        """Cancels a call that is not answered yet."""
-        self._order("GIVEUP", None)
+        """Cancels a call that is not answered yet.
+
+        What SIPp sent is read from its log: whom it calls may ring before the log says so.
+        """
+        self._order("GIVEUP", await self.until(lambda _: True))
 
     async def stop(self) -> None:
         if self._patience is not None:

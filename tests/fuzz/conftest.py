@@ -12,8 +12,10 @@ import pytest
 from callctl.app import Daemon
 from callctl.asterisk.runtime import free_port
 from callctl.config import load_settings
+from callctl.core.scope import CallScope
 from callctl.db.embedded import EmbeddedPostgres
 from callctl.db.pool import Database
+from callctl.features.calls.model import CallFilters
 from tests.conftest import fresh_database
 from tests.fuzz.rounds import SEED
 
@@ -32,7 +34,8 @@ def pytest_report_header() -> str:
 class World:
     """A daemon that serves calls, a recording and a routing. `names`: objects there are, by path.
 
-    `token` may do everything, `reader` may read calls and nothing else.
+    `token` may do everything, `reader` may read calls and nothing else. `cursor`: of the second
+    page of calls. All as it was before the first made-up request, which may well have calls purged.
     """
 
     daemon: Daemon
@@ -41,6 +44,7 @@ class World:
     reader: str
     recording: int
     recording_bytes: int
+    cursor: str
     names: dict[str, list[str]]
 
 
@@ -81,6 +85,8 @@ async def _furnished(daemon: Daemon) -> World:
     await _record(daemon, account)
     recording = await daemon.db.fetchval("select id from recordings where state = 'available'")
     calls = await daemon.db.fetch("select id from calls order by id")
+    first = await daemon.calls.list_calls(CallScope(account), CallFilters(limit=1))
+    assert first.next
     index = daemon.routing.table.accounts[account].routing
     return World(
         daemon,
@@ -89,6 +95,7 @@ async def _furnished(daemon: Daemon) -> World:
         await daemon.access.issue_token("reader", ["calls:read"]),
         recording,
         await daemon.db.fetchval("select bytes from recordings where id = $1", recording),
+        first.next,
         {
             "calls": [str(row["id"]) for row in calls],
             "recordings": [str(recording)],

@@ -194,9 +194,8 @@ async def test_any_range_of_a_recording_is_a_part_of_it_or_refused(world: World)
 
 async def test_any_cursor_and_filter_is_taken_or_refused(world: World) -> None:
     loop = asyncio.get_running_loop()
-    first = (await _get(world, "/api/v1/calls", {}, limit="1"))[1].decode()
-    cursor = re.search(r'"next":"([^"]+)"', first)
-    assert cursor
+    status, _ = await _get(world, "/api/v1/calls", {}, cursor=world.cursor)
+    assert status == 200
 
     @fuzz(100)
     @given(
@@ -209,8 +208,8 @@ async def test_any_cursor_and_filter_is_taken_or_refused(world: World) -> None:
                     *("23:59:59.999999", "00:00", "2026-03-29T02:30:00+02:00", "1e400", "\0"),
                 ]
             ),
-            st.tuples(st.integers(0, len(cursor[1])), st.text("AZaz09-_=+/", max_size=3)).map(
-                lambda cut: cursor[1][: cut[0]] + cut[1] + cursor[1][cut[0] + 1 :]
+            st.tuples(st.integers(0, len(world.cursor)), st.text("AZaz09-_=+/", max_size=3)).map(
+                lambda cut: world.cursor[: cut[0]] + cut[1] + world.cursor[cut[0] + 1 :]
             ),
         ),
         st.sampled_from(
