@@ -58,7 +58,7 @@ def build_call(
     ended_us = max((c.hangup_us or c.last_us) for c in channels.values())
     from_number, from_name = caller_identity(caller, inventory, route)
     return CallRecord(
-        call_id=min((c.uniqueid for c in channels.values()), key=unique_key),
+        call_id=min(channels.values(), key=lambda c: c.key).uniqueid,
         linkedids=tuple(sorted({e.linkedid for e in rows}, key=unique_key)),
         direction=direction,
         from_number=from_number,

@@ -1,6 +1,6 @@
 """The rows of one call, folded into facts per channel. No decision is made here."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from callctl.core.calls.events import CelEvent, UniqueKey, parse_fields, unique_key
@@ -19,6 +19,10 @@ class Stay:
     talking: bool
     entered_us: int
     exited_us: int | None = None
+
+
+OwnRow = tuple[CelEvent, dict[str, str]]
+"""One of callctl's own rows, and its payload."""
 
 
 @dataclass(slots=True)
@@ -43,7 +47,7 @@ class Channel:
     picked_up_by: str | None = None
     forwarded: bool = False
     events: list[CelEvent] = field(default_factory=list)
-    own_rows: list[CelEvent] = field(default_factory=list)
+    own_rows: dict[str, list[OwnRow]] = field(default_factory=dict)
 
     @property
     def inner(self) -> bool:
@@ -87,47 +91,33 @@ def fold_channels(events: Iterable[CelEvent]) -> dict[str, Channel]:
 
 def _fold(channel: Channel, event: CelEvent) -> None:
     channel.events.append(event)
-    channel.last_us = max(channel.last_us, event.time_us)
-    match event.type:
-        case "CHAN_START":
-            channel.has_start = True
-            channel.first = event
-            channel.name = event.channel
-            channel.endpoint = endpoint_of(event.channel)
-            channel.started_us = event.time_us
-            channel.own_linkedid = event.linkedid == event.uniqueid
-        case "ANSWER":
-            if channel.answered_us is None:
-                channel.answered_us = event.time_us
-        case "BRIDGE_ENTER":
-            details = event_details(event)
-            channel.stays.append(
-                Stay(
-                    str(details.get("bridge_id", "")),
-                    details.get("bridge_technology") != HOLDING,
-                    event.time_us,
-                )
-            )
-        case "BRIDGE_EXIT":
-            _leave(channel, event)
-        case "HANGUP":
-            details = event_details(event)
-            channel.hangup_us = event.time_us
-            channel.hangup_source = str(details.get("hangupsource", ""))
-            cause = details.get("hangupcause")
-            channel.cause = cause if isinstance(cause, int) else None
-        case "CHAN_END":
-            channel.has_end = True
-            if channel.hangup_us is None:
-                channel.hangup_us = event.time_us
-        case "PICKUP":
-            channel.picked_up_by = (
-                str(event_details(event).get("pickup_channel_uniqueid", "")) or ""
-            )
-        case "FORWARD":
-            channel.forwarded = True
-        case type_ if type_.startswith("CALLCTL_"):
-            channel.own_rows.append(event)
+    if event.time_us > channel.last_us:
+        channel.last_us = event.time_us
+    fold = _FOLDS.get(event.type)
+    if fold is not None:
+        fold(channel, event)
+    elif event.type.startswith("CALLCTL_"):
+        channel.own_rows.setdefault(event.type, []).append((event, parse_fields(event.extra)))
+
+
+def _start(channel: Channel, event: CelEvent) -> None:
+    channel.has_start = True
+    channel.first = event
+    channel.name = event.channel
+    channel.endpoint = endpoint_of(event.channel)
+    channel.started_us = event.time_us
+    channel.own_linkedid = event.linkedid == event.uniqueid
+
+
+def _answer(channel: Channel, event: CelEvent) -> None:
+    if channel.answered_us is None:
+        channel.answered_us = event.time_us
+
+
+def _enter(channel: Channel, event: CelEvent) -> None:
+    details = event_details(event)
+    talking = details.get("bridge_technology") != HOLDING
+    channel.stays.append(Stay(str(details.get("bridge_id", "")), talking, event.time_us))
 
 
 def _leave(channel: Channel, event: CelEvent) -> None:
@@ -142,6 +132,41 @@ def _leave(channel: Channel, event: CelEvent) -> None:
     channel.stays.append(Stay(bridge, talking, event.time_us, event.time_us))
 
 
+def _hang_up(channel: Channel, event: CelEvent) -> None:
+    details = event_details(event)
+    channel.hangup_us = event.time_us
+    channel.hangup_source = str(details.get("hangupsource", ""))
+    cause = details.get("hangupcause")
+    channel.cause = cause if isinstance(cause, int) else None
+
+
+def _end(channel: Channel, event: CelEvent) -> None:
+    channel.has_end = True
+    if channel.hangup_us is None:
+        channel.hangup_us = event.time_us
+
+
+def _pick_up(channel: Channel, event: CelEvent) -> None:
+    channel.picked_up_by = str(event_details(event).get("pickup_channel_uniqueid", "")) or ""
+
+
+def _forward(channel: Channel, _: CelEvent) -> None:
+    channel.forwarded = True
+
+
+_FOLDS = {
+    "CHAN_START": _start,
+    "ANSWER": _answer,
+    "BRIDGE_ENTER": _enter,
+    "BRIDGE_EXIT": _leave,
+    "HANGUP": _hang_up,
+    "CHAN_END": _end,
+    "PICKUP": _pick_up,
+    "FORWARD": _forward,
+}
+"""What a row of each type changes; others only say that the channel was still there."""
+
+
 def _mark_pickups(channels: dict[str, Channel]) -> None:
     """Where the PICKUP row names the picking channel only by name, find its uniqueid."""
     by_name = {c.name: c.uniqueid for c in channels.values()}
@@ -153,6 +178,6 @@ def _mark_pickups(channels: dict[str, Channel]) -> None:
                     channel.picked_up_by = by_name.get(name, "")
 
 
-def callctl_rows(channel: Channel, kind: str) -> list[tuple[CelEvent, dict[str, str]]]:
+def callctl_rows(channel: Channel, kind: str) -> Sequence[OwnRow]:
     """callctl's own rows of `kind` on `channel`, with their payload."""
-    return [(e, parse_fields(e.extra)) for e in channel.own_rows if e.type == kind]
+    return channel.own_rows.get(kind, ())

@@ -5,7 +5,7 @@ LINKEDID_END is not asked: it tells nothing of a call (docs/journal.md).
 
 from collections.abc import Iterable
 
-from callctl.core.calls.channels import Channel
+from callctl.core.calls.channels import Channel, callctl_rows
 from callctl.core.calls.record import Completeness
 
 
@@ -28,8 +28,7 @@ def _lacks_a_row(channel: Channel) -> bool:
         return True
     if any(s.exited_us is None or s.exited_us == s.entered_us for s in channel.stays):
         return True
-    kinds = [row.type for row in channel.own_rows]
-    tries = kinds.count("CALLCTL_TRY")
-    if tries != kinds.count("CALLCTL_ATTEMPT"):
+    tries = len(callctl_rows(channel, "CALLCTL_TRY"))
+    if tries != len(callctl_rows(channel, "CALLCTL_ATTEMPT")):
         return True
-    return tries > 0 and "CALLCTL_ROUTE" not in kinds
+    return tries > 0 and not callctl_rows(channel, "CALLCTL_ROUTE")

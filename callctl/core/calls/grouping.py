@@ -16,7 +16,7 @@ _JOINING_KEYS = (
     "pickup_channel_uniqueid",
     "local_two_uniqueid",
 )
-_decode_json = json.JSONDecoder().decode
+_decode_json = json.JSONDecoder().raw_decode
 _TRANSFERS = frozenset({"BLINDTRANSFER", "ATTENDEDTRANSFER", "PICKUP", "LOCAL_OPTIMIZE"})
 
 
@@ -25,10 +25,10 @@ def event_details(event: CelEvent) -> dict[str, object]:
     if not event.extra.startswith("{"):
         return {}
     try:
-        value = _decode_json(event.extra)
+        value, end = _decode_json(event.extra)
     except ValueError:
         return {}
-    return value if isinstance(value, dict) else {}
+    return value if isinstance(value, dict) and not event.extra[end:].strip() else {}
 
 
 def joined_ids(event: CelEvent) -> Iterator[str]:

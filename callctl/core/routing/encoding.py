@@ -22,6 +22,7 @@ takes a field with CUT by variable name, so a plan's length is bounded by AGI's 
 """
 
 import re
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from callctl.core.outcomes import AttemptResult
@@ -79,6 +80,7 @@ def encode_why(trace: tuple[Reason, ...]) -> str:
     return ",".join(parts)
 
 
+@lru_cache(maxsize=1024)  # Calls that go the same way have the same reasons.
 def decode_why(text: str) -> tuple[Reason, ...]:
     """Inverse of `encode_why`. Total: any text gives some reasons; NUL becomes U+FFFD."""
     return tuple(
