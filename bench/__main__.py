@@ -21,6 +21,7 @@ TITLES = {
     "journal": "The journal: building and reading it",
     "store": "The store: lists and searches over millions of calls",
     "growth": "The store: four times as many calls",
+    "console": "The console: pages over millions of calls",
 }
 RESULTS = ROOT / ".callctl" / "bench"
 PAGE = ROOT / "docs" / "benchmarks.md"

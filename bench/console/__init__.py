@@ -1,0 +1,1 @@
+"""How long the pages of the console take over millions of calls."""
