@@ -70,6 +70,7 @@ def build_numbers(
             db,
             ami,
             lambda account_id: find_trunk(routing.table, account_id),
+            own.get_number,
             ring_seconds=settings.number_test_seconds,
         ),
         BillingService(db, routes, grace_days=settings.number_grace_days, quarantine_days=days),

@@ -3,18 +3,21 @@
 A client names a request by the header ``Idempotency-Key``. The key's row is written in the
 transaction of the effect, so either both are there or neither: a request that was refused, or cut
 down half way, may be sent again with the same key. A second one that comes while the first runs
-waits for it. Endpoints say so by ``idempotent=True``; services run what they do in `answer_once`.
+waits for it. Endpoints say so by ``idempotent=True``; services run what they do in `answer_once`
+or `transact_once`.
 """
 
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
 
 from callctl.core.errors import CallctlError
+from callctl.db.pool import Database, Reads
 
 HEADER = "Idempotency-Key"
 
@@ -41,6 +44,8 @@ KEY_ANSWER = """
 update idempotency_keys set answer = $4 where account_id = $1 and sender = $2 and key = $3
 """
 
+KEY_DELETE = "delete from idempotency_keys where account_id = $1 and sender = $2 and key = $3"
+
 OLD_KEYS_DELETE = """
 delete from idempotency_keys where (account_id, sender, key) in (
     select account_id, sender, key from idempotency_keys
@@ -61,6 +66,11 @@ class RequestKey:
     key: str
     request: bytes
 
+    @property
+    def name(self) -> tuple[int, str, str]:
+        """What no two requests share."""
+        return self.account_id, self.sender, self.key
+
 
 def check_key(key: str | None) -> str | None:
     """The header's value, None for none. Raises CallctlError("invalid_field")."""
@@ -72,6 +82,13 @@ def check_key(key: str | None) -> str | None:
 def request_digest(method: str, path: str, query: Any, body: Any) -> bytes:
     """The same for the same request, however its JSON was written."""
     return hashlib.sha256(msgspec.json.encode([method, path, query, body])).digest()
+
+
+def with_file(request: RequestKey | None, sha256: bytes) -> RequestKey | None:
+    """`request`, whose body is a file: another file is another request."""
+    if request is None:
+        return None
+    return replace(request, request=hashlib.sha256(request.request + sha256).digest())
 
 
 async def answer_once(
@@ -88,18 +105,43 @@ async def answer_once(
     """
     if request is None:
         return await act()
-    name = (request.account_id, request.sender, request.key)
-    if await connection.fetchval(KEY_INSERT, *name, request.request) is None:
-        earlier = await connection.fetchrow(KEY, *name)
-        if earlier["request"] != request.request:
-            raise CallctlError(
-                "idempotency_conflict", "this key was used for another request", field=_FIELD
-            )
-        answer: T = msgspec.convert(earlier["answer"], answer_type)
-        return answer
+    while await connection.fetchval(KEY_INSERT, *request.name, request.request) is None:
+        earlier: T | None = await earlier_answer(connection, request, answer_type)
+        if earlier is not None:  # It may have been forgotten in between.
+            return earlier
     made = await act()
-    await connection.execute(KEY_ANSWER, *name, msgspec.to_builtins(made))
+    await connection.execute(KEY_ANSWER, *request.name, msgspec.to_builtins(made))
     return made
+
+
+async def transact_once(
+    db: Database,
+    request: RequestKey | None,
+    answer_type: Any,
+    act: Callable[[Any], Awaitable[T]],
+) -> T:
+    """`answer_once` in a transaction of its own, on whose connection `act` works."""
+    async with db.transaction() as connection:
+        return await answer_once(connection, request, answer_type, partial(act, connection))
+
+
+async def earlier_answer(db: Reads, request: RequestKey | None, answer_type: Any) -> Any:
+    """What a request with this key was answered, None for none: for those who must look at
+    something before they act that is another once it is done. Raises as `answer_once` does."""
+    row = None if request is None else await db.fetchrow(KEY, *request.name)
+    if request is None or row is None:
+        return None
+    if row["request"] != request.request:
+        raise CallctlError(
+            "idempotency_conflict", "this key was used for another request", field=_FIELD
+        )
+    return msgspec.convert(row["answer"], answer_type)
+
+
+async def forget_answer(connection: Any, request: RequestKey | None) -> None:
+    """What was answered did not come about: the request may be sent again with its key."""
+    if request is not None:
+        await connection.execute(KEY_DELETE, *request.name)
 
 
 async def forget_old_keys(db: Any, days: int = KEPT_DAYS, most: int = 500) -> int:

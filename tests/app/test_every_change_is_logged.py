@@ -1,13 +1,17 @@
-"""Every operation that changes something writes a line of the audit log (R003-87).
+"""Every operation that changes something writes a line of the audit log (R003-87), and one that
+takes an Idempotency-Key is done once, however often it is sent.
 
 Whoever adds an operation that is no GET adds it to the walk below, or says why it writes none.
 """
 
+import re
+import secrets
 import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
+import msgspec
 import pyotp
 import pytest
 
@@ -15,7 +19,9 @@ from callctl.app import Daemon
 from callctl.asterisk.ami import AmiClient
 from callctl.core.changes import ACTIONS
 from callctl.core.permissions import Role
+from callctl.http.endpoint import Endpoint
 from tests.app.full_house import KEYS, WORD, House, furnish
+from tests.app.test_permissions import NO_ID
 from tests.ledger.provider import sandbox
 from tests.people.conftest import PASSWORD
 from tests.recordings.switchboard import Switchboard
@@ -36,6 +42,14 @@ WRITES_NONE = {
     "POST /api/v1/routing/diff": "reads",
 }
 
+TAKE_A_KEY = {"money", "numbers", "packages", "rates", "spend"}
+"""Tags of which every operation that changes something takes an Idempotency-Key."""
+
+TAKES_NO_KEY = {
+    "POST /api/v1/payments/callback": "the provider's words have an id of their own, and come "
+    "twice in tests/ledger/test_payments.py",
+}
+
 READS_IN_BULK = {"GET /api/v1/clients.csv"}
 """They change nothing, and who carries all of it away is evidence."""
 
@@ -49,20 +63,36 @@ class Walk:
     def __init__(self, house: House, client: aiohttp.ClientSession) -> None:
         self.house = house
         self.done: set[str] = set()
+        self.sent_again: set[str] = set()
+        self._takes_key = {
+            f"{e.method} {e.path}": e for e in house.daemon.endpoints() if e.idempotent
+        }
         self._client = client
         self._boss = house.sessions[f"{WORD}-boss"]
 
     async def ask(
-        self, method: str, path: str, body: Any = None, who: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        who: dict[str, str] | None = None,
+        *,
+        key: str | None = None,
+        error: str | None = None,
     ) -> Any:
-        """The answer, which must be good; a new cookie goes into `who`."""
+        """The answer, which must be good, or this `error`; a new cookie goes into `who`."""
         headers = self._boss if who is None else who
+        if key is not None:
+            headers = headers | {"Idempotency-Key": key}
         sent = {"data": body} if isinstance(body, str) else {"json": body}
         if isinstance(body, str):
             headers = headers | {"Content-Type": "text/csv"}
         url = self.house.url + path
         async with self._client.request(method, url, headers=headers, **sent) as response:
             text = await response.text()
+            if error is not None:
+                assert f'"code":"{error}"' in text, (method, path, text)
+                return None
             assert response.status < 300, (method, path, text)
             if who is not None and "Set-Cookie" in response.headers:
                 who["Cookie"] = response.headers["Set-Cookie"].split(";")[0]
@@ -76,11 +106,47 @@ class Walk:
         who: dict[str, str] | None = None,
         **ids: object,
     ) -> Any:
+        """The answer. An operation that takes a key is sent again, with that key."""
+        operation, url = f"{method} /api/v1{path}", f"/api/v1{path.format(**ids)}"
+        endpoint = self._takes_key.get(operation)
+        key = secrets.token_hex(8) if endpoint else None
         before = await self._lines()
-        answer = await self.ask(method, f"/api/v1{path.format(**ids)}", body, who)
-        assert await self._lines() > before, f"{method} {path} writes no line of the audit log"
-        self.done.add(f"{method} /api/v1{path}")
+        answer = await self.ask(method, url, body, who, key=key)
+        assert await self._lines() > before, f"{operation} writes no line of the audit log"
+        self.done.add(operation)
+        if endpoint and key:
+            await self._send_again(endpoint, url, body, who, key, answer)
         return answer
+
+    async def ask_twice(self, path: str, body: Any) -> Any:
+        """As `change`, of a POST that writes no line."""
+        endpoint, key = self._takes_key[f"POST /api/v1{path}"], secrets.token_hex(8)
+        answer = await self.ask("POST", endpoint.path, body, key=key)
+        await self._send_again(endpoint, endpoint.path, body, None, key, answer)
+        return answer
+
+    async def _send_again(
+        self,
+        endpoint: Endpoint,
+        url: str,
+        body: Any,
+        who: dict[str, str] | None,
+        key: str,
+        first: Any,
+    ) -> None:
+        """Nothing comes of it but the first answer; another request with the key is refused."""
+        before = await self._lines()
+        method = endpoint.method
+        assert await self.ask(method, url, body, who, key=key) == first, (method, url)
+        example = endpoint.body_example
+        another = url, msgspec.to_builtins(example)
+        if example is None or msgspec.convert(body, type(example)) == example:
+            another = re.sub(r"(?<=/)[0-9]+", NO_ID, url), body
+        if isinstance(body, str):
+            another = url, f"{body}\n"
+        await self.ask(method, *another, who, key=key, error="idempotency_conflict")
+        assert await self._lines() == before, f"{method} {url} is done twice"
+        self.sent_again.add(f"{method} {endpoint.path}")
 
     async def _lines(self) -> int:
         count: int = await self.house.daemon.db.fetchval("select count(*) from audit")
@@ -108,14 +174,19 @@ async def test_every_operation_that_changes_something_writes_a_line(walk: Walk) 
         packages, money,
     ):  # fmt: skip
         await part(walk)
+    endpoints = walk.house.daemon.endpoints()
     declared = {
-        f"{endpoint.method} {endpoint.path}"
-        for endpoint in walk.house.daemon.endpoints()
-        if endpoint.method != "GET"
+        f"{endpoint.method} {endpoint.path}" for endpoint in endpoints if endpoint.method != "GET"
     } | READS_IN_BULK
     assert declared - walk.done - set(WRITES_NONE) == set(), "add it to the walk, or say why not"
     assert (walk.done | set(WRITES_NONE)) - declared == set(), "there is no such operation"
     assert walk.done.isdisjoint(WRITES_NONE)
+    keyed = {
+        f"{endpoint.method} {endpoint.path}"
+        for endpoint in endpoints
+        if endpoint.method != "GET" and endpoint.tag in TAKE_A_KEY
+    } - set(TAKES_NO_KEY)
+    assert keyed - walk.sent_again == set(), "it must take an Idempotency-Key"
     rows = await walk.house.daemon.db.fetch("select distinct action from audit")
     written = {row[0] for row in rows}
     assert written | BY_COMMAND_LINE == set(ACTIONS), "callctl.core.changes lists what is written"
@@ -377,7 +448,7 @@ async def packages(walk: Walk) -> None:
     await walk.change("PUT", "/package-terms", terms, operator)
     path = "/packages/{id}"
     await walk.change("PATCH", path, {"required": True}, operator, id=walk.house.full)
-    quote = await walk.ask("POST", "/api/v1/quotes", {"purchase": "renew", "months": 1})
+    quote = await walk.ask_twice("/quotes", {"purchase": "renew", "months": 1})
     await walk.change("POST", "/quotes/{id}/pay", id=quote["id"])
     boss = walk.house.people[f"{WORD}-boss"]
     await walk.change("DELETE", "/seats/{id}", id=boss)

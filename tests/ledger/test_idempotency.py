@@ -11,7 +11,13 @@ from msgspec import Struct
 
 from callctl.core.errors import CallctlError
 from callctl.core.permissions import ALL_SCOPES, Scope
-from callctl.db.idempotency import RequestKey, answer_once, forget_old_keys, request_digest
+from callctl.db.idempotency import (
+    RequestKey,
+    answer_once,
+    forget_old_keys,
+    request_digest,
+    with_file,
+)
 from callctl.db.ledger import charge
 from callctl.http.endpoint import Actor, ApiCall, Endpoint
 from callctl.http.server import HttpServer, build_web_app
@@ -101,6 +107,14 @@ async def test_who_waits_for_one_that_fails_does_it_instead(tree: Tree) -> None:
     with pytest.raises(RuntimeError):
         await failing
     assert await waiting == Bill(10, 90)
+
+
+def test_another_file_is_another_request(tree: Tree) -> None:
+    key = _key(tree)
+    one, other = with_file(key, b"1"), with_file(key, b"2")
+    assert with_file(key, b"1") == one
+    assert len({key, one, other}) == 3
+    assert with_file(None, b"1") is None
 
 
 async def test_old_keys_are_forgotten(tree: Tree) -> None:

@@ -20,6 +20,7 @@ from callctl.features.numbers.model import (
 )
 from callctl.features.routing.objects import KIND_OF_FIELD
 from callctl.features.routing.structs import ExpectationDoc, HuntGroupDoc
+from callctl.http.endpoint import Empty
 from tests.numbers.conftest import Market
 
 
@@ -206,6 +207,37 @@ async def test_a_released_number_leaves_the_routing_and_rests_before_anybody_has
     await market.fund(market.bank, 100)
     assert (await market.buy(account=market.bank)).state == "assigned"
     assert market.call().account_id == market.bank
+
+
+async def test_a_number_is_given_up_once_however_often_at_once(market: Market) -> None:
+    await market.load()
+    await market.fund(market.shop, 200)
+    item = await market.buy()
+    shop, key = market.actor(market.shop), RequestKey(market.shop, "anna", "k1", b"release")
+    releases = (market.numbers.release(shop, item.id, key) for _ in range(5))
+    assert set(await asyncio.gather(*releases)) == {Empty()}
+    await market.db.execute("update stock_numbers set until = now()")
+    await market.buy()
+    # An old request that comes late takes nothing away.
+    await market.numbers.release(shop, item.id, key)
+    assert await market.state() == "assigned"
+
+
+async def test_the_default_is_set_once_and_told_as_it_was_then(market: Market) -> None:
+    await market.load("+3612340000", "+3612340001")
+    await market.fund(market.shop, 1000)
+    first, second = await market.buy("+3612340000"), await market.buy("+3612340001")
+    shop = market.actor(market.shop)
+    keys = [RequestKey(market.shop, "anna", f"k{n}", b"") for n in range(3)]
+    yes = NumberChange(default=True)
+    unchanged = await market.numbers.change(shop, first.id, yes, keys[0])
+    told = await market.numbers.change(shop, second.id, yes, keys[1])
+    assert (unchanged.default, told.default) == (True, True)
+    # Neither the one that changed nothing nor the one that did is done again.
+    assert await market.numbers.change(shop, first.id, yes, keys[0]) == unchanged
+    await market.numbers.change(shop, first.id, yes, keys[2])
+    assert await market.numbers.change(shop, second.id, yes, keys[1]) == told
+    assert (await market.numbers.get_number(shop, first.id)).default
 
 
 async def test_releasing_is_refused_while_an_expectation_needs_the_number(market: Market) -> None:

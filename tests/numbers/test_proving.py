@@ -19,6 +19,7 @@ from callctl.core.errors import CallctlError
 from callctl.core.numbers.proof import judge_call
 from callctl.core.outcomes import AttemptResult
 from callctl.core.routing.plan import Direction
+from callctl.db.idempotency import RequestKey
 from callctl.features.numbers.model import NumberItem
 from callctl.features.numbers.proving import ProvingService, prove_numbers
 from tests.numbers.conftest import TRUNK, Market
@@ -108,11 +109,12 @@ class Desk:
             self.market.db,
             self.ami,
             lambda account: find_trunk(self.market.routing.table, account),
+            self.market.numbers.get_number,
             ring_seconds=10,
         )
 
-    async def test(self, item: NumberItem) -> None:
-        await self.service.test(self.market.actor(self.market.shop), item.id)
+    async def test(self, item: NumberItem, key: RequestKey | None = None) -> NumberItem:
+        return await self.service.test(self.market.actor(self.market.shop), item.id, key)
 
     async def look(self, item: NumberItem) -> NumberItem:
         return await self.market.numbers.get_number(self.market.actor(self.market.shop), item.id)
@@ -225,6 +227,25 @@ async def test_an_order_that_asterisk_refuses_is_told_and_kept(market: Market, d
     assert caught.value.code == "call_failed"
     item = await desk.look(item)
     assert (item.state, item.test) == ("failed", "the call was not placed: No such extension")
+
+
+async def test_a_test_asked_for_twice_is_one_call_and_one_refused_may_be_asked_for_again(
+    market: Market, desk: Desk
+) -> None:
+    item = await owned(market)
+    key = RequestKey(market.shop, "anna", "k1", b"test")
+    desk.refuses = True
+    with pytest.raises(CallctlError) as caught:
+        await desk.test(item, key)
+    assert caught.value.code == "call_failed"
+    desk.refuses = False
+    ordered = len(desk.ordered)
+    first = await desk.test(item, key)
+    assert first.state == "testing"
+    await stored(market, RANG)
+    assert await desk.test(item, key) == first
+    assert len(desk.ordered) == ordered + 1
+    assert await market.state() == "live"
 
 
 async def test_without_asterisk_or_a_trunk_nothing_is_tested(market: Market, desk: Desk) -> None:

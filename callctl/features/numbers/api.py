@@ -1,7 +1,10 @@
 """``/api/v1/numbers``, what can be had, holds, and the seller's stock."""
 
+import hashlib
+
 from callctl.core.errors import CallctlError
 from callctl.core.permissions import Scope
+from callctl.db.idempotency import with_file
 from callctl.features.numbers.blocks import MAX_BYTES
 from callctl.features.numbers.buying import NumberService
 from callctl.features.numbers.model import (
@@ -47,16 +50,13 @@ def number_endpoints(service: NumberService, proving: ProvingService) -> list[En
         return await service.buy(call.actor, call.body, call.request_key)
 
     async def change(call: ApiCall) -> object:
-        return await service.change(call.actor, path_id(call.path), call.body)
+        return await service.change(call.actor, path_id(call.path), call.body, call.request_key)
 
     async def test(call: ApiCall) -> object:
-        number_id = path_id(call.path)
-        await proving.test(call.actor, number_id)
-        return await service.get_number(call.actor, number_id)
+        return await proving.test(call.actor, path_id(call.path), call.request_key)
 
     async def release(call: ApiCall) -> object:
-        await service.release(call.actor, path_id(call.path))
-        return Empty()
+        return await service.release(call.actor, path_id(call.path), call.request_key)
 
     read, write = Scope.NUMBERS_READ, Scope.NUMBERS_BUY
     found = ("not_found",)
@@ -79,15 +79,18 @@ def number_endpoints(service: NumberService, proving: ProvingService) -> list[En
             "PATCH", f"{_PATH}/{{id}}", "Make it the account's default number, or not", _TAG, write,
             change, NumberItem, body=NumberChange,
             body_example=NumberChange(default=True), errors=("not_found", *_ROUTING),
+            idempotent=True,
         ),
         Endpoint(
             "POST", f"{_PATH}/{{id}}/test", "Place a test call; its record says whether it rang",
             _TAG, write, test, NumberItem, status=202,
             errors=("not_found", "conflict", "asterisk_unavailable", "call_failed"),
+            idempotent=True,
         ),
         Endpoint(
             "DELETE", f"{_PATH}/{{id}}", "Give a number up; what is paid is not given back", _TAG,
             write, release, Empty, status=204, errors=("not_found", "conflict", *_ROUTING),
+            idempotent=True,
         ),
     ]  # fmt: skip
 
@@ -102,11 +105,10 @@ def offer_endpoints(service: OfferService) -> list[Endpoint]:
         return await service.list_holds(call.actor)
 
     async def hold(call: ApiCall) -> object:
-        return await service.hold(call.actor, call.body)
+        return await service.hold(call.actor, call.body, call.request_key)
 
     async def drop(call: ApiCall) -> object:
-        await service.drop(call.actor, path_id(call.path))
-        return Empty()
+        return await service.drop(call.actor, path_id(call.path), call.request_key)
 
     read, write = Scope.NUMBERS_READ, Scope.NUMBERS_BUY
     path = "/api/v1/number-holds"
@@ -120,11 +122,11 @@ def offer_endpoints(service: OfferService) -> list[Endpoint]:
         Endpoint(
             "POST", path, "Set a number aside for minutes; it is free again by itself", _TAG, write,
             hold, HoldItem, body=NewHold, body_example=NewHold("+3612345678"), status=201,
-            errors=("not_found", "conflict", "provider_unavailable"),
+            errors=("not_found", "conflict", "provider_unavailable"), idempotent=True,
         ),
         Endpoint(
             "DELETE", f"{path}/{{id}}", "Give a hold up", _TAG, write, drop, Empty, status=204,
-            errors=("not_found",),
+            errors=("not_found",), idempotent=True,
         ),
     ]  # fmt: skip
 
@@ -136,16 +138,18 @@ def stock_endpoints(service: StockService) -> list[Endpoint]:
         return await service.list_stock(call.actor, call.query)
 
     async def load_block(call: ApiCall) -> object:
-        return await service.load_block(call.actor, call.body)
+        return await service.load_block(call.actor, call.body, call.request_key)
 
     async def load_csv(call: ApiCall) -> object:
         if call.raw.content_type != "text/csv":
             words = f"expected text/csv, not {call.raw.content_type}"
             raise CallctlError("unsupported_media_type", words)
-        return await service.load_csv(call.actor, await read_body(call.raw, MAX_BYTES), call.query)
+        raw = await read_body(call.raw, MAX_BYTES)
+        key = with_file(call.request_key, hashlib.sha256(raw).digest())
+        return await service.load_csv(call.actor, raw, call.query, key)
 
     async def change(call: ApiCall) -> object:
-        return await service.change(call.actor, path_id(call.path), call.body)
+        return await service.change(call.actor, path_id(call.path), call.body, call.request_key)
 
     stock = Scope.NUMBERS_STOCK
     errors = ("not_found", "invalid_import")
@@ -158,15 +162,18 @@ def stock_endpoints(service: StockService) -> list[Endpoint]:
         Endpoint(
             "POST", _STOCK, "Load a range of numbers: all of it, or nothing", _TAG, stock,
             load_block, BlockReport, body=NewBlock, body_example=block, status=201, errors=errors,
+            idempotent=True,
         ),
         Endpoint(
             "POST", f"{_STOCK}.csv", "Load ranges from CSV: all lines, or none if one is wrong",
             _TAG, stock, load_csv, BlockReport, query=BlockOptions, status=201,
             errors=(*errors, "unsupported_media_type", "body_too_large", "request_timeout"),
+            idempotent=True,
         ),
         Endpoint(
             "PATCH", f"{_STOCK}/{{id}}", "Change a number's prices, or whether it is for sale",
             _TAG, stock, change, StockItem, body=StockChange,
             body_example=StockChange(for_sale=False), errors=("not_found", "conflict"),
+            idempotent=True,
         ),
     ]  # fmt: skip

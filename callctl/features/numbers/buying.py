@@ -1,14 +1,17 @@
 """An account's own numbers: bought, made the default one, released (004-11, 004-12)."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
+
+from msgspec.structs import replace
 
 from callctl.core.errors import CallctlError
 from callctl.core.numbers.kinds import NumberType
 from callctl.core.numbers.states import OWNED_STATES, NumberState
 from callctl.db.audit import record_change
-from callctl.db.idempotency import RequestKey, answer_once
-from callctl.db.pool import Database
+from callctl.db.idempotency import RequestKey, answer_once, earlier_answer, transact_once
+from callctl.db.pool import Database, Reads
 from callctl.features.numbers import store
 from callctl.features.numbers.leases import give_back, open_lease, sell
 from callctl.features.numbers.model import (
@@ -20,7 +23,7 @@ from callctl.features.numbers.model import (
 )
 from callctl.features.numbers.offers import checked_number
 from callctl.features.numbers.routes import Routes, RoutingChange
-from callctl.http.endpoint import Actor, Page
+from callctl.http.endpoint import Actor, Empty, Page
 
 _ITEM = """
 select s.id, s.number, s.state, s.country, s.area_code, s.area, s.type, s.capabilities, l.currency,
@@ -36,6 +39,12 @@ NUMBERS_PAGE = f"""
 
 NUMBER = f"{_ITEM} and s.id = $2"
 
+# Also of one that it has given up: whoever gives up twice is told of the first time.
+NAME = """
+select number from stock_numbers s
+where id = $2 and exists (select from number_leases where number_id = s.id and account_id = $1)
+"""
+
 IS_FREE = """
 select case
     when state = 'held' and until > now() then account_id = $3
@@ -47,10 +56,6 @@ from stock_numbers where number = $1 and seller_id = any($2::bigint[])
 
 BeforeSale = Callable[[Any], Awaitable[None]]
 """What else is done in a sale's transaction, on its connection."""
-
-
-class _NotYet(Exception):
-    """Nothing was answered under this key."""
 
 
 class NumberService:
@@ -81,11 +86,13 @@ class NumberService:
         items = [_item(row, default) for row in rows[: filters.limit]]
         return Page(items, items[-1].number if len(rows) > filters.limit else None)
 
-    async def get_number(self, actor: Actor, number_id: int) -> NumberItem:
-        """Raises CallctlError("not_found")."""
-        row = await self._db.fetchrow(NUMBER, actor.account_id, number_id)
+    async def get_number(
+        self, actor: Actor, number_id: int, reads: Reads | None = None
+    ) -> NumberItem:
+        """`reads`: on which connection. Raises CallctlError("not_found")."""
+        row = await (reads or self._db).fetchrow(NUMBER, actor.account_id, number_id)
         if row is None:
-            raise CallctlError("not_found", f"no number with the id {number_id}")
+            raise _no_number(number_id)
         return _item(row, self._routes.default_of(actor.account_id))
 
     async def buy(self, actor: Actor, new: NewNumber, key: RequestKey | None) -> NumberItem:
@@ -109,7 +116,8 @@ class NumberService:
         first: BeforeSale | None = None,
     ) -> NumberItem:
         """As `buy`; `first` is done before it, in the same transaction."""
-        if (answered := await self._answered(key)) is not None:
+        answered: NumberItem | None = await earlier_answer(self._db, key, NumberItem)
+        if answered is not None:
             return answered
         await self._check_offered(buyer, number)
         try:
@@ -146,52 +154,59 @@ class NumberService:
 
             return await answer_once(connection, key, NumberItem, act)
 
-    async def change(self, actor: Actor, number_id: int, change: NumberChange) -> NumberItem:
+    async def change(
+        self, actor: Actor, number_id: int, change: NumberChange, key: RequestKey | None = None
+    ) -> NumberItem:
         """Raises CallctlError: `not_found`, and what the routing raises."""
-        item = await self.get_number(actor, number_id)
-        if change.default == item.default:
-            return item
-        default = item.number if change.default else None
+        answered: NumberItem | None = await earlier_answer(self._db, key, NumberItem)
+        if answered is not None:
+            return answered
+        before = await self.get_number(actor, number_id)
+        if change.default == before.default:
+            show = partial(self.get_number, actor, number_id)
+            return await transact_once(self._db, key, NumberItem, show)
+        default = before.number if change.default else None
         async with self._routes.set_default(actor.account_id, default, actor.author) as routing:
-            await store.lock_own(routing.connection, number_id, actor.account_id)
-            await record_change(
-                routing.connection, actor.account_id, actor.author, "number.changed",
-                f"number:{number_id}", {"default": item.default}, {"default": change.default},
-            )  # fmt: skip
-        return await self.get_number(actor, number_id)
+            connection = routing.connection
+            routing.wanted = False
 
-    async def release(self, actor: Actor, number_id: int) -> None:
+            async def act() -> NumberItem:
+                await store.lock_own(connection, number_id, actor.account_id)
+                await record_change(
+                    connection, actor.account_id, actor.author, "number.changed",
+                    f"number:{number_id}", {"default": before.default}, {"default": change.default},
+                )  # fmt: skip
+                routing.wanted = True
+                item = await self.get_number(actor, number_id, connection)
+                return replace(item, default=change.default)
+
+            return await answer_once(connection, key, NumberItem, act)
+
+    async def release(self, actor: Actor, number_id: int, key: RequestKey | None = None) -> Empty:
         """Give it up: nothing of the month that is paid comes back, and nobody else has it for a
         while. Raises CallctlError: `not_found`, `conflict`, and what the routing raises."""
-        item = await self.get_number(actor, number_id)
-        async with self._routes.remove(actor.account_id, item.number, actor.author) as change:
-            found = await store.lock_own(change.connection, number_id, actor.account_id)
-            await self._give_back(change, found, actor)
+        answered: Empty | None = await earlier_answer(self._db, key, Empty)
+        if answered is not None:
+            return answered
+        number = await self._db.fetchval(NAME, actor.account_id, number_id)
+        if number is None:
+            raise _no_number(number_id)
+        async with self._routes.remove(actor.account_id, number, actor.author) as change:
+            change.wanted = False
+            act = partial(self._release, change, actor, number_id)
+            return await answer_once(change.connection, key, Empty, act)
 
-    async def _give_back(
-        self, change: RoutingChange, found: store.StockNumber, actor: Actor
-    ) -> None:
+    async def _release(self, change: RoutingChange, actor: Actor, number_id: int) -> Empty:
+        found = await store.lock_own(change.connection, number_id, actor.account_id)
         lease = await open_lease(change.connection, found.id)
         assert lease is not None, found
         await give_back(
             change.connection, found, lease, actor.author, why="released",
             quarantine_days=self._quarantine_days,
         )  # fmt: skip
+        change.wanted = True
         self._wake()
-
-    async def _answered(self, key: RequestKey | None) -> NumberItem | None:
-        """What this request was answered before, however the routing looks by now."""
-        if key is None:
-            return None
-
-        async def not_yet() -> NumberItem:
-            raise _NotYet
-
-        try:
-            async with self._db.transaction() as connection:
-                return await answer_once(connection, key, NumberItem, not_yet)
-        except _NotYet:
-            return None
+        return Empty()
 
     async def _check_offered(self, buyer: store.Buyer, number: str) -> None:
         """Before anybody waits for the routing: a number that is gone is gone."""
@@ -205,6 +220,10 @@ class NumberService:
         row = await connection.fetchrow(NUMBER, buyer.id, number_id)
         default = self._routes.default_of(buyer.id)
         return _item(row, default or row["number"])
+
+
+def _no_number(number_id: int) -> CallctlError:
+    return CallctlError("not_found", f"no number with the id {number_id}")
 
 
 def _item(row: Any, default: str | None) -> NumberItem:

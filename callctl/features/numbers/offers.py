@@ -2,16 +2,18 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 
 from callctl.core.errors import CallctlError
 from callctl.core.numbers.states import NumberEvent, NumberState
 from callctl.db.audit import record_change
+from callctl.db.idempotency import RequestKey, earlier_answer, transact_once
 from callctl.db.pool import Database
 from callctl.features.numbers import store
 from callctl.features.numbers.model import HoldItem, NewHold, OfferFilters, OfferItem
 from callctl.features.numbers.providers import Providers
 from callctl.features.numbers.stock import checked_pattern
-from callctl.http.endpoint import Actor, Page
+from callctl.http.endpoint import Actor, Empty, Page
 from callctl.numbers import normalise
 
 MOST_HOLDS = 10
@@ -72,14 +74,18 @@ class OfferService:
         items = [store.offer_item(store.stock_number(row), buyer) for row in rows[: filters.limit]]
         return Page(items, items[-1].number if len(rows) > filters.limit else None)
 
-    async def hold(self, actor: Actor, new: NewHold) -> HoldItem:
+    async def hold(self, actor: Actor, new: NewHold, key: RequestKey | None = None) -> HoldItem:
         """Raises CallctlError: `not_found`, `conflict` (somebody else's, or too many held),
         `invalid_field`, `provider_unavailable`."""
+        answered: HoldItem | None = await earlier_answer(self._db, key, HoldItem)
+        if answered is not None:
+            return answered
         buyer = await store.get_buyer(self._db, actor.account_id)
         number = checked_number(new.number, buyer.country)
         if new.provider is not None:
             await self._providers.reserve(self._db, buyer, new.provider, number, new.minutes)
-        async with self._db.transaction() as connection:
+
+        async def act(connection: Any) -> HoldItem:
             # The number before the account, as a sale has it, which locks the account's routing.
             found = await store.lock_offered(connection, number, buyer.sellers)
             await connection.execute(LOCK_ACCOUNT, buyer.id)
@@ -93,7 +99,9 @@ class OfferService:
                 connection, buyer.id, actor.author, "number.held", f"number:{found.id}", None,
                 {"number": number, "until": until},
             )  # fmt: skip
-        return HoldItem(found.id, number, until, store.offer_item(found, buyer))
+            return HoldItem(found.id, number, until, store.offer_item(found, buyer))
+
+        return await transact_once(self._db, key, HoldItem, act)
 
     async def list_holds(self, actor: Actor) -> Page[HoldItem]:
         buyer = await store.get_buyer(self._db, actor.account_id)
@@ -107,9 +115,10 @@ class OfferService:
         ]  # fmt: skip
         return Page(items, None)
 
-    async def drop(self, actor: Actor, number_id: int) -> None:
+    async def drop(self, actor: Actor, number_id: int, key: RequestKey | None = None) -> Empty:
         """Give a hold up. Raises CallctlError("not_found")."""
-        async with self._db.transaction() as connection:
+
+        async def act(connection: Any) -> Empty:
             row = await connection.fetchrow(store.NUMBER_OF_ACCOUNT, number_id, actor.account_id)
             found = store.stock_number(row) if row else None
             if found is None or found.state is not NumberState.HELD:
@@ -119,6 +128,9 @@ class OfferService:
                 connection, actor.account_id, actor.author, "number.dropped",
                 f"number:{number_id}", {"number": found.number}, None,
             )  # fmt: skip
+            return Empty()
+
+        return await transact_once(self._db, key, Empty, act)
 
 
 def checked_number(text: str, country: str, field: str = "body.number") -> str:

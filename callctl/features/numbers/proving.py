@@ -6,7 +6,7 @@ the number's calls here. A call that came by a trunk proves that, too.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Protocol
@@ -25,8 +25,10 @@ from callctl.core.numbers.proof import Verdict, judge_call
 from callctl.core.numbers.states import NumberEvent, NumberState, next_state
 from callctl.core.routing.plan import Direction
 from callctl.db.audit import record_change
-from callctl.db.pool import Database
+from callctl.db.idempotency import RequestKey, forget_answer, transact_once
+from callctl.db.pool import Database, Reads
 from callctl.features.numbers import store
+from callctl.features.numbers.model import NumberItem
 from callctl.http.endpoint import Actor
 from callctl.telemetry.log import get_logger
 
@@ -74,6 +76,8 @@ where s.state = 'testing' and s.until <= now() order by s.id limit 100 for no ke
 FindTrunk = Callable[[int], str | None]
 """The endpoint of a trunk whose calls reach an account's numbers, None if there is none."""
 
+Show = Callable[[Actor, int, Reads], Awaitable[NumberItem]]
+
 
 class Originator(Protocol):
     """What is needed of the AMI client."""
@@ -94,23 +98,27 @@ class Originator(Protocol):
 
 
 class ProvingService:
-    """`ring_seconds`: how long a test call lets a phone ring before it gives up."""
+    """`show` tells of an account's number; `ring_seconds`: how long a test call lets a phone ring
+    before it gives up."""
 
     def __init__(
-        self, db: Database, ami: Originator, find_trunk: FindTrunk, *, ring_seconds: int
+        self, db: Database, ami: Originator, find_trunk: FindTrunk, show: Show, *, ring_seconds: int
     ) -> None:
         self._db = db
         self._ami = ami
         self._find_trunk = find_trunk
+        self._show = show
         self._ring_seconds = ring_seconds
 
-    async def test(self, actor: Actor, number_id: int) -> None:
-        """Place a test call to the number; its record decides.
+    async def test(self, actor: Actor, number_id: int, key: RequestKey | None = None) -> NumberItem:
+        """Place a test call to the number; its record decides. The number as the test begins.
 
         Raises CallctlError: `not_found`, `conflict` (a test is on its way, or nothing could bring
         a call in), `asterisk_unavailable`, `call_failed` (nothing was placed in either case).
         """
-        async with self._db.transaction() as connection:
+        begun: list[tuple[store.StockNumber, str]] = []
+
+        async def act(connection: Any) -> NumberItem:
             found = await store.lock_own(connection, number_id, actor.account_id)
             endpoint = self._way_in(actor.account_id)
             until = found.at + timedelta(seconds=self._ring_seconds + RECORD_SECONDS)
@@ -122,8 +130,14 @@ class ProvingService:
                 connection, actor.account_id, actor.author, "number.tested",
                 f"number:{number_id}", None, {"number": found.number},
             )  # fmt: skip
-        # The client may go away; a test that has begun must get its end.
-        await asyncio.shield(self._place(found, endpoint))
+            begun.append((found, endpoint))
+            return await self._show(actor, number_id, connection)
+
+        item = await transact_once(self._db, key, NumberItem, act)
+        for found, endpoint in begun:
+            # The client may go away; a test that has begun must get its end.
+            await asyncio.shield(self._place(found, endpoint, key))
+        return item
 
     def _way_in(self, account_id: int) -> str:
         """The trunk that the test call comes in by."""
@@ -135,7 +149,9 @@ class ProvingService:
             raise CallctlError("asterisk_unavailable", message, detail=self._ami.state.reason)
         return endpoint
 
-    async def _place(self, number: store.StockNumber, endpoint: str) -> None:
+    async def _place(
+        self, number: store.StockNumber, endpoint: str, key: RequestKey | None
+    ) -> None:
         try:
             await self._ami.originate(
                 channel=f"Local/{number.number}@{DOOR}/n",
@@ -155,13 +171,14 @@ class ProvingService:
         except AmiError as error:
             why = error.response.message if isinstance(error, AmiRefused) else str(error)
             with suppress(CallctlError):
-                await self._fail(number.id, f"the call was not placed: {why}")
+                await self._fail(number.id, f"the call was not placed: {why}", key)
             raise CallctlError(
                 "call_failed", "Asterisk refused to place the call", detail=why
             ) from None
 
-    async def _fail(self, number_id: int, reason: str) -> None:
+    async def _fail(self, number_id: int, reason: str, key: RequestKey | None) -> None:
         async with self._db.transaction() as connection:
+            await forget_answer(connection, key)
             number = await store.lock_number(connection, number_id)
             await _settle(connection, number, Verdict(False, reason), "")
 

@@ -30,16 +30,16 @@ def request_endpoints(service: RequestService) -> list[Endpoint]:
         return await service.ask(call.actor, call.body, call.request_key)
 
     async def offer(call: ApiCall) -> object:
-        return await service.offer(call.actor, path_id(call.path), call.body)
+        return await service.offer(call.actor, path_id(call.path), call.body, call.request_key)
 
     async def decline(call: ApiCall) -> object:
-        return await service.decline(call.actor, path_id(call.path), call.body)
+        return await service.decline(call.actor, path_id(call.path), call.body, call.request_key)
 
     async def accept(call: ApiCall) -> object:
         return await service.accept(call.actor, path_id(call.path), call.body, call.request_key)
 
     async def withdraw(call: ApiCall) -> object:
-        return await service.withdraw(call.actor, path_id(call.path))
+        return await service.withdraw(call.actor, path_id(call.path), call.request_key)
 
     read, buy, stock = Scope.NUMBERS_READ, Scope.NUMBERS_BUY, Scope.NUMBERS_STOCK
     item = f"{_PATH}/{{id}}"
@@ -61,12 +61,13 @@ def request_endpoints(service: RequestService) -> list[Endpoint]:
         Endpoint(
             "POST", f"{item}/offer", "By the seller: offer a number, held until a deadline", _TAG,
             stock, offer, RequestItem, body=NewOffer,
-            body_example=NewOffer("+3617000001"), errors=errors,
+            body_example=NewOffer("+3617000001"), errors=errors, idempotent=True,
         ),
         Endpoint(
             "POST", f"{item}/decline", "By the seller: say why it cannot be had", _TAG, stock,
             decline, RequestItem, body=Declination,
             body_example=Declination("none is left in Budapest"), errors=errors,
+            idempotent=True,
         ),
         Endpoint(
             "POST", f"{item}/accept", "Buy the number that is offered", _TAG, buy, accept,
@@ -76,6 +77,6 @@ def request_endpoints(service: RequestService) -> list[Endpoint]:
         ),
         Endpoint(
             "POST", f"{item}/withdraw", "Take a wish back", _TAG, buy, withdraw, RequestItem,
-            errors=errors,
+            errors=errors, idempotent=True,
         ),
     ]  # fmt: skip

@@ -15,7 +15,7 @@ from callctl.core.numbers.requests import (
 )
 from callctl.core.numbers.states import NumberEvent, NumberState
 from callctl.db.audit import record_change
-from callctl.db.idempotency import RequestKey, answer_once
+from callctl.db.idempotency import RequestKey, transact_once
 from callctl.db.notices import NewNotice, raise_notice
 from callctl.db.pool import Database
 from callctl.features.numbers import store
@@ -120,33 +120,35 @@ class RequestService:
             raise CallctlError("invalid_field", "say what is wanted", "body")
         number = new.number and checked_number(new.number, buyer.country)
         checked_pattern(new.pattern, "body.pattern")
-        async with self._db.transaction() as connection:
 
-            async def act() -> RequestItem:
-                if await connection.fetchval(OPEN_COUNT, buyer.id) >= MOST_OPEN:
-                    raise CallctlError("conflict", f"{MOST_OPEN} wishes wait already")
-                id_ = await connection.fetchval(
-                    REQUEST_INSERT, buyer.id, buyer.seller_id, number, new.country, new.area,
-                    new.pattern, new.type, new.note, actor.name, timedelta(days=ANSWER_DAYS),
-                )  # fmt: skip
-                text = f"{buyer.code} wants a number."
-                subject = f"number-request:{id_}"
-                notice = NewNotice(buyer.seller_id, "number_request", subject, text)
-                await raise_notice(connection, notice)
-                item = _item(await _get(connection, id_, buyer.id))
-                await _record(connection, actor, "requested", None, item)
-                return item
+        async def act(connection: Any) -> RequestItem:
+            if await connection.fetchval(OPEN_COUNT, buyer.id) >= MOST_OPEN:
+                raise CallctlError("conflict", f"{MOST_OPEN} wishes wait already")
+            id_ = await connection.fetchval(
+                REQUEST_INSERT, buyer.id, buyer.seller_id, number, new.country, new.area,
+                new.pattern, new.type, new.note, actor.name, timedelta(days=ANSWER_DAYS),
+            )  # fmt: skip
+            text = f"{buyer.code} wants a number."
+            subject = f"number-request:{id_}"
+            notice = NewNotice(buyer.seller_id, "number_request", subject, text)
+            await raise_notice(connection, notice)
+            item = _item(await _get(connection, id_, buyer.id))
+            await _record(connection, actor, "requested", None, item)
+            return item
 
-            return await answer_once(connection, key, RequestItem, act)
+        return await transact_once(self._db, key, RequestItem, act)
 
-    async def offer(self, actor: Actor, request_id: int, offer: NewOffer) -> RequestItem:
+    async def offer(
+        self, actor: Actor, request_id: int, offer: NewOffer, key: RequestKey | None = None
+    ) -> RequestItem:
         """By the seller: a number of its stock, held for the account until a deadline.
 
         Raises CallctlError: `invalid_field` (the number), `conflict` (it is somebody's).
         """
         seller = await store.get_buyer(self._db, actor.account_id)
         number = checked_number(offer.number, seller.country)
-        async with self._db.transaction() as connection:
+
+        async def act(connection: Any) -> RequestItem:
             row = await _lock(connection, request_id, actor.account_id, RequestEvent.OFFER)
             _require_seller(row, actor)
             found = await store.lock_offered(connection, number, [actor.account_id])
@@ -164,9 +166,14 @@ class RequestService:
             )
             return await self._changed(connection, actor, row)
 
-    async def decline(self, actor: Actor, request_id: int, why: Declination) -> RequestItem:
+        return await transact_once(self._db, key, RequestItem, act)
+
+    async def decline(
+        self, actor: Actor, request_id: int, why: Declination, key: RequestKey | None = None
+    ) -> RequestItem:
         """By the seller."""
-        async with self._db.transaction() as connection:
+
+        async def act(connection: Any) -> RequestItem:
             row = await _lock(connection, request_id, actor.account_id, RequestEvent.DECLINE)
             _require_seller(row, actor)
             await _drop_hold(connection, row)
@@ -174,15 +181,22 @@ class RequestService:
             await connection.execute(REQUEST_SETTLE, request_id, state.value, why.reason)
             return await self._changed(connection, actor, row)
 
-    async def withdraw(self, actor: Actor, request_id: int) -> RequestItem:
+        return await transact_once(self._db, key, RequestItem, act)
+
+    async def withdraw(
+        self, actor: Actor, request_id: int, key: RequestKey | None = None
+    ) -> RequestItem:
         """By whoever asked."""
-        async with self._db.transaction() as connection:
+
+        async def act(connection: Any) -> RequestItem:
             row = await _lock(connection, request_id, actor.account_id, RequestEvent.WITHDRAW)
             _require_own(row, actor)
             await _drop_hold(connection, row)
             state = RequestState.WITHDRAWN
             await connection.execute(REQUEST_SETTLE, request_id, state.value, None)
             return await self._changed(connection, actor, row)
+
+        return await transact_once(self._db, key, RequestItem, act)
 
     async def accept(
         self, actor: Actor, request_id: int, acceptance: Acceptance, key: RequestKey | None

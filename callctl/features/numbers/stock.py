@@ -10,6 +10,7 @@ from callctl.core.errors import CallctlError
 from callctl.core.numbers.patterns import like_of_pattern
 from callctl.core.numbers.states import NumberEvent, NumberState
 from callctl.db.audit import record_change
+from callctl.db.idempotency import RequestKey, transact_once
 from callctl.db.pool import WRITE_MODE, Database
 from callctl.features.numbers import store
 from callctl.features.numbers.blocks import (
@@ -92,20 +93,29 @@ class StockService:
         items = [store.stock_item(store.stock_number(row)) for row in rows[: filters.limit]]
         return Page(items, items[-1].number if len(rows) > filters.limit else None)
 
-    async def load_block(self, actor: Actor, block: NewBlock) -> BlockReport:
+    async def load_block(
+        self, actor: Actor, block: NewBlock, key: RequestKey | None = None
+    ) -> BlockReport:
         """Raises CallctlError: `not_found` (the account), `invalid_field`, `invalid_import`."""
         seller_id, country = await self._seller(actor, block.account_id)
-        return await self._load(actor, seller_id, entries_of_block(block, country), block.dry_run)
+        entries = entries_of_block(block, country)
+        return await self._load(actor, seller_id, entries, block.dry_run, key)
 
-    async def load_csv(self, actor: Actor, raw: bytes, options: BlockOptions) -> BlockReport:
-        """Raises as `load_block` does."""
+    async def load_csv(
+        self, actor: Actor, raw: bytes, options: BlockOptions, key: RequestKey | None = None
+    ) -> BlockReport:
+        """Raises as `load_block` does. `key` must know the file (`with_file`)."""
         seller_id, country = await self._seller(actor, options.account_id)
-        return await self._load(actor, seller_id, entries_of_csv(raw, country), options.dry_run)
+        entries = entries_of_csv(raw, country)
+        return await self._load(actor, seller_id, entries, options.dry_run, key)
 
-    async def change(self, actor: Actor, number_id: int, change: StockChange) -> StockItem:
+    async def change(
+        self, actor: Actor, number_id: int, change: StockChange, key: RequestKey | None = None
+    ) -> StockItem:
         """Raises CallctlError: `not_found`, `invalid_field`, `conflict` for one that somebody has
         or that is ordered of a provider."""
-        async with self._db.transaction() as connection:
+
+        async def act(connection: Any) -> StockItem:
             row = await connection.fetchrow(store.NUMBER_OF_SELLER, number_id, actor.account_id)
             if row is None:
                 raise CallctlError("not_found", f"no number with the id {number_id}")
@@ -130,7 +140,9 @@ class StockService:
                 connection, actor.account_id, actor.author, "number_stock.changed",
                 f"stock_number:{number_id}", _audited(before), _audited(after),
             )  # fmt: skip
-        return store.stock_item(after)
+            return store.stock_item(after)
+
+        return await transact_once(self._db, key, StockItem, act)
 
     async def _seller(self, actor: Actor, account_id: int | None) -> tuple[int, str]:
         """Whose stock, and how its people write numbers."""
@@ -143,20 +155,27 @@ class StockService:
         return seller_id, row["country"]
 
     async def _load(
-        self, actor: Actor, seller_id: int, entries: Sequence[StockEntry], dry_run: bool
+        self,
+        actor: Actor,
+        seller_id: int,
+        entries: Sequence[StockEntry],
+        dry_run: bool,
+        key: RequestKey | None,
     ) -> BlockReport:
+        async def act(connection: Any) -> BlockReport:
+            await connection.execute(WRITE_MODE)
+            await self._check_free(connection, entries)
+            if not dry_run:
+                await _insert(connection, actor, seller_id, entries)
+            return BlockReport(dry_run, len(entries))
+
         try:
-            async with self._db.transaction() as connection:
-                await connection.execute(WRITE_MODE)
-                await self._check_free(connection, entries)
-                if not dry_run:
-                    await _insert(connection, actor, seller_id, entries)
+            return await transact_once(self._db, key, BlockReport, act)
         except asyncpg.UniqueViolationError:
             # Somebody loaded one of them in this very moment.
             async with self._db.snapshot() as connection:
                 await self._check_free(connection, entries)
             raise
-        return BlockReport(dry_run, len(entries))
 
     async def _check_free(self, connection: Any, entries: Sequence[StockEntry]) -> None:
         rows = await connection.fetch(TAKEN, [entry.number for entry in entries])

@@ -58,13 +58,14 @@ def _package_endpoints(service: PackageService) -> list[Endpoint]:
         return await service.get_package(call.actor, path_id(call.path))
 
     async def change_package(call: ApiCall) -> object:
-        return await service.change_package(call.actor, path_id(call.path), call.body)
+        account_id = path_id(call.path)
+        return await service.change_package(call.actor, account_id, call.body, call.request_key)
 
     async def get_terms(call: ApiCall) -> object:
         return await service.get_terms(call.actor)
 
     async def save_terms(call: ApiCall) -> object:
-        return await service.save_terms(call.actor, call.body)
+        return await service.save_terms(call.actor, call.body, call.request_key)
 
     read, sell = Scope.PACKAGES_READ, Scope.PACKAGES_SELL
     return [
@@ -80,7 +81,7 @@ def _package_endpoints(service: PackageService) -> list[Endpoint]:
         Endpoint(
             "PATCH", f"{_PACKAGES}/{{id}}", "Demand a package of a customer, or no more", _TAG,
             sell, change_package, PackageView, body=PackageChange, errors=("not_found", "conflict"),
-            body_example=PackageChange(True), example=_PACKAGE,
+            body_example=PackageChange(True), example=_PACKAGE, idempotent=True,
         ),
         Endpoint(
             "GET", _TERMS, "What customers pay for a seat and month, when they are reminded", _TAG,
@@ -89,6 +90,7 @@ def _package_endpoints(service: PackageService) -> list[Endpoint]:
         Endpoint(
             "PUT", _TERMS, "Set what customers pay, and when they are reminded", _TAG, sell,
             save_terms, PackageTerms, body=PackageTerms, body_example=_PRICES, example=_PRICES,
+            idempotent=True,
         ),
     ]  # fmt: skip
 
@@ -142,8 +144,7 @@ def _seat_endpoints(service: PackageService) -> list[Endpoint]:
         return await service.add_member(call.actor, call.body, call.request_key)
 
     async def remove_member(call: ApiCall) -> object:
-        await service.remove_member(call.actor, path_id(call.path))
-        return Empty()
+        return await service.remove_member(call.actor, path_id(call.path), call.request_key)
 
     read, write = Scope.PACKAGES_READ, Scope.PACKAGES_WRITE
     return [
@@ -159,6 +160,6 @@ def _seat_endpoints(service: PackageService) -> list[Endpoint]:
         ),
         Endpoint(
             "DELETE", f"{_SEATS}/{{id}}", "Free a user's seat, by the user's id; no refund", _TAG,
-            write, remove_member, Empty, status=204, errors=("not_found",),
+            write, remove_member, Empty, status=204, errors=("not_found",), idempotent=True,
         ),
     ]  # fmt: skip

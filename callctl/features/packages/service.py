@@ -20,7 +20,7 @@ from callctl.core.packages import (
 from callctl.core.permissions import Scope
 from callctl.db import ledger
 from callctl.db.audit import record_change
-from callctl.db.idempotency import RequestKey, answer_once
+from callctl.db.idempotency import RequestKey, answer_once, transact_once
 from callctl.db.outbox import OutboxEvent, append_events
 from callctl.db.pool import Database
 from callctl.features.packages import store
@@ -37,7 +37,7 @@ from callctl.features.packages.model import (
     SeatFilters,
     SeatView,
 )
-from callctl.http.endpoint import Actor, Page
+from callctl.http.endpoint import Actor, Empty, Page
 from callctl.telemetry.clock import Clock, utc_now
 from callctl.telemetry.log import get_logger
 
@@ -86,14 +86,19 @@ class PackageService:
         return store.package_view(await _get(self._db, actor, account_id), self._clock())
 
     async def change_package(
-        self, actor: Actor, account_id: int, change: PackageChange
+        self,
+        actor: Actor,
+        account_id: int,
+        change: PackageChange,
+        request: RequestKey | None = None,
     ) -> PackageView:
         """Demand a package of a customer, or no more. In the logs of both.
 
         Raises CallctlError: `not_found`, `conflict` (it is one's own account, or there is no price
         that it could pay).
         """
-        async with self._db.transaction() as connection:
+
+        async def act(connection: Any) -> PackageView:
             await connection.execute(store.ACCOUNT_LOCK, account_id)
             before = await _get(connection, actor, account_id)
             if account_id == actor.account_id:
@@ -108,15 +113,21 @@ class PackageService:
                     {"required": before["required"]}, {"required": change.required},
                 )  # fmt: skip
             await _notify(connection, account_id)
+            after = await _get(connection, actor, account_id)
+            return store.package_view(after, self._clock())
+
+        changed = await transact_once(self._db, request, PackageView, act)
         await self._tell_routing()
-        return await self.get_package(actor, account_id)
+        return changed
 
     # What one sells at
 
     async def get_terms(self, actor: Actor) -> PackageTerms:
         return store.terms_of(await self._db.fetchrow(store.TERMS, actor.account_id))
 
-    async def save_terms(self, actor: Actor, terms: PackageTerms) -> PackageTerms:
+    async def save_terms(
+        self, actor: Actor, terms: PackageTerms, request: RequestKey | None = None
+    ) -> PackageTerms:
         """Raises CallctlError("invalid_field") for two prices in one currency, and for what is no
         currency."""
         prices = {price.currency: price.amount for price in terms.prices}
@@ -125,7 +136,8 @@ class PackageService:
         if len(prices) < len(terms.prices):
             raise CallctlError("invalid_field", "one price for each currency", "body.prices")
         days = sorted(set(terms.reminder_days))
-        async with self._db.transaction() as connection:
+
+        async def act(connection: Any) -> PackageTerms:
             await connection.execute(store.ACCOUNT_LOCK, actor.account_id)
             before = store.terms_of(await connection.fetchrow(store.TERMS, actor.account_id))
             await connection.execute(
@@ -136,7 +148,9 @@ class PackageService:
                 connection, actor.account_id, actor.author, "package_terms.changed",
                 "package_terms", _audited(before), _audited(after),
             )  # fmt: skip
-        return after
+            return after
+
+        return await transact_once(self._db, request, PackageTerms, act)
 
     # Buying
 
@@ -274,10 +288,13 @@ class PackageService:
         await _notify(connection, account_id)
         return seat
 
-    async def remove_member(self, actor: Actor, user_id: int) -> None:
+    async def remove_member(
+        self, actor: Actor, user_id: int, request: RequestKey | None = None
+    ) -> Empty:
         """Frees the seat, without a refund. Raises CallctlError("not_found")."""
         account_id = actor.account_id
-        async with self._db.transaction() as connection:
+
+        async def act(connection: Any) -> Empty:
             await connection.execute(store.ACCOUNT_LOCK, account_id)
             row = await connection.fetchrow(store.MEMBER, account_id, user_id)
             if row is None:
@@ -285,7 +302,11 @@ class PackageService:
             await connection.execute(store.MEMBER_DELETE, account_id, user_id)
             await _record_member(connection, actor, "removed", store.seat_view(row), None)
             await _notify(connection, account_id)
+            return Empty()
+
+        await transact_once(self._db, request, Empty, act)
         await self._tell_routing()
+        return Empty()
 
     async def _tell_routing(self) -> None:
         # It is done, and who listens to the database has been told: here it only gets sooner.

@@ -1,5 +1,7 @@
 """``/api/v1/tariffs``, ``/api/v1/tariff-assignments``, ``/api/v1/rates``."""
 
+import asyncio
+import hashlib
 import tempfile
 from datetime import UTC, datetime
 
@@ -7,6 +9,7 @@ from aiohttp import web
 
 from callctl.core.errors import CallctlError
 from callctl.core.permissions import Scope
+from callctl.db.idempotency import with_file
 from callctl.features.rates.assignments import AssignmentService
 from callctl.features.rates.cells import MAX_BYTES
 from callctl.features.rates.model import (
@@ -76,10 +79,11 @@ def _tariff_endpoints(service: TariffService) -> list[Endpoint]:
         return await service.get_tariff(call.actor, path_id(call.path))
 
     async def create(call: ApiCall) -> object:
-        return await service.create_tariff(call.actor, call.body)
+        return await service.create_tariff(call.actor, call.body, call.request_key)
 
     async def rename(call: ApiCall) -> object:
-        return await service.rename_tariff(call.actor, path_id(call.path), call.body)
+        tariff_id = path_id(call.path)
+        return await service.rename_tariff(call.actor, tariff_id, call.body, call.request_key)
 
     async def versions(call: ApiCall) -> object:
         return await service.list_versions(call.actor, path_id(call.path))
@@ -113,14 +117,14 @@ def _tariff_endpoints(service: TariffService) -> list[Endpoint]:
         Endpoint(
             "POST", _TARIFFS, "Make a price list; its rates are imported", _TAG, _WRITE, create,
             TariffItem, body=NewTariff, body_example=NewTariff("Retail", "HUF", "Europe/Budapest"),
-            status=201, errors=("already_exists",),
+            status=201, errors=("already_exists",), idempotent=True,
         ),
         Endpoint("GET", _ONE, "One price list", _TAG, _READ, get, TariffItem,
                  errors=("not_found",)),
         Endpoint(
             "PATCH", _ONE, "Rename a price list", _TAG, _WRITE, rename, TariffItem,
             body=TariffChange, body_example=TariffChange("Retail 2027"),
-            errors=("not_found", "already_exists"),
+            errors=("not_found", "already_exists"), idempotent=True,
         ),
         Endpoint(
             "GET", f"{_ONE}/versions", "Its versions, the latest first", _TAG, _READ, versions,
@@ -149,7 +153,10 @@ def _import_endpoints(service: TariffService) -> list[Endpoint]:
         with tempfile.TemporaryFile() as file:
             await save_body(call.raw, file, MAX_BYTES)
             file.seek(0)
-            return await service.upload(call.actor, tariff_id, file, call.query)
+            sha256 = await asyncio.to_thread(hashlib.file_digest, file, "sha256")
+            key = with_file(call.request_key, sha256.digest())
+            file.seek(0)
+            return await service.upload(call.actor, tariff_id, file, call.query, key)
 
     async def get(call: ApiCall) -> object:
         return await service.get_import(call.actor, *_ids(call), call.query)
@@ -158,8 +165,7 @@ def _import_endpoints(service: TariffService) -> list[Endpoint]:
         return await service.apply(call.actor, *_ids(call), call.body, call.request_key)
 
     async def discard(call: ApiCall) -> object:
-        await service.discard(call.actor, *_ids(call))
-        return Empty()
+        return await service.discard(call.actor, *_ids(call), call.request_key)
 
     found = ("not_found",)
     return [
@@ -168,6 +174,7 @@ def _import_endpoints(service: TariffService) -> list[Endpoint]:
             _TAG, _WRITE, upload, ImportPreview, query=ImportOptions, status=201,
             errors=("not_found", "invalid_import", "unsupported_media_type", "body_too_large",
                     "request_timeout"),
+            idempotent=True,
         ),
         Endpoint("GET", _IMPORT, "What applying an import would change", _TAG, _READ, get,
                  ImportPreview, query=PreviewFilters, errors=found),
@@ -177,7 +184,7 @@ def _import_endpoints(service: TariffService) -> list[Endpoint]:
             body_example=ApplyImport(datetime(2027, 1, 1, tzinfo=UTC)),
         ),
         Endpoint("DELETE", _IMPORT, "Forget an import", _TAG, _WRITE, discard, Empty, status=204,
-                 errors=found),
+                 errors=found, idempotent=True),
     ]  # fmt: skip
 
 

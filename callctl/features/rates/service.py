@@ -13,7 +13,7 @@ from callctl.core.money.currencies import exponent_of
 from callctl.core.money.rating import Rate, check_rates
 from callctl.core.names import tidy_name
 from callctl.db.audit import record_change
-from callctl.db.idempotency import RequestKey, answer_once
+from callctl.db.idempotency import RequestKey, answer_once, transact_once
 from callctl.db.pool import Database, Reads
 from callctl.features.rates import store
 from callctl.features.rates.assignments import Changed, not_before
@@ -34,7 +34,7 @@ from callctl.features.rates.model import (
     TariffItem,
     VersionItem,
 )
-from callctl.http.endpoint import Actor, Page
+from callctl.http.endpoint import Actor, Empty, Page
 from callctl.telemetry.clock import Clock, utc_now
 from callctl.telemetry.log import get_logger
 
@@ -66,33 +66,43 @@ class TariffService:
         """Raises CallctlError("not_found")."""
         return await _get(self._db, actor, tariff_id)
 
-    async def create_tariff(self, actor: Actor, new: NewTariff) -> TariffItem:
+    async def create_tariff(
+        self, actor: Actor, new: NewTariff, key: RequestKey | None = None
+    ) -> TariffItem:
         """Raises CallctlError: `already_exists`, `invalid_field`."""
         name = _name(new.name)
         _check_currency(new.currency)
         _check_zone(new.timezone)
+
+        async def act(connection: Any) -> TariffItem:
+            id_ = await connection.fetchval(
+                store.TARIFF_INSERT, actor.account_id, name, new.currency, new.timezone
+            )
+            after = {"name": name, "currency": new.currency, "timezone": new.timezone}
+            await _record(connection, actor, "created", id_, None, after)
+            return await _get(connection, actor, id_)
+
         try:
-            async with self._db.transaction() as connection:
-                id_ = await connection.fetchval(
-                    store.TARIFF_INSERT, actor.account_id, name, new.currency, new.timezone
-                )
-                after = {"name": name, "currency": new.currency, "timezone": new.timezone}
-                await _record(connection, actor, "created", id_, None, after)
-                return await _get(connection, actor, id_)
+            return await transact_once(self._db, key, TariffItem, act)
         except asyncpg.UniqueViolationError:
             raise CallctlError("already_exists", "there is such a tariff", "body.name") from None
 
-    async def rename_tariff(self, actor: Actor, tariff_id: int, change: TariffChange) -> TariffItem:
+    async def rename_tariff(
+        self, actor: Actor, tariff_id: int, change: TariffChange, key: RequestKey | None = None
+    ) -> TariffItem:
         """Raises CallctlError: `not_found`, `already_exists`, `invalid_field`."""
         name = _name(change.name)
+
+        async def act(connection: Any) -> TariffItem:
+            await _lock(connection, actor, tariff_id)
+            before = await _get(connection, actor, tariff_id)
+            await connection.execute(store.TARIFF_RENAME, tariff_id, name)
+            old, new = {"name": before.name}, {"name": name}
+            await _record(connection, actor, "renamed", tariff_id, old, new)
+            return await _get(connection, actor, tariff_id)
+
         try:
-            async with self._db.transaction() as connection:
-                await _lock(connection, actor, tariff_id)
-                before = await _get(connection, actor, tariff_id)
-                await connection.execute(store.TARIFF_RENAME, tariff_id, name)
-                old, new = {"name": before.name}, {"name": name}
-                await _record(connection, actor, "renamed", tariff_id, old, new)
-                return await _get(connection, actor, tariff_id)
+            return await transact_once(self._db, key, TariffItem, act)
         except asyncpg.UniqueViolationError:
             raise CallctlError("already_exists", "there is such a tariff", "body.name") from None
 
@@ -131,15 +141,22 @@ class TariffService:
     # Imports
 
     async def upload(
-        self, actor: Actor, tariff_id: int, file: BinaryIO, options: ImportOptions
+        self,
+        actor: Actor,
+        tariff_id: int,
+        file: BinaryIO,
+        options: ImportOptions,
+        key: RequestKey | None = None,
     ) -> ImportPreview:
-        """Keep the file's rates as a draft, and tell what applying it would change.
+        """Keep the file's rates as a draft, and tell what applying it would change. `key` must
+        know the file (`with_file`).
 
         Raises CallctlError: `not_found`; `invalid_import` with every wrong line.
         """
         tariff = await _get(self._db, actor, tariff_id)
         read = await asyncio.to_thread(read_rates, file, exponent_of(tariff.currency))
-        async with self._db.transaction() as connection:
+
+        async def act(connection: Any) -> ImportPreview:
             await _lock(connection, actor, tariff_id)
             await connection.execute(store.OLD_DRAFTS_DELETE, tariff_id)
             latest = await connection.fetchrow(store.LATEST_VERSION, tariff_id)
@@ -157,20 +174,28 @@ class TariffService:
             await _record(connection, actor, "uploaded", tariff_id, None, after)
             return preview
 
+        return await transact_once(self._db, key, ImportPreview, act)
+
     async def get_import(
         self, actor: Actor, tariff_id: int, import_id: int, filters: PreviewFilters
     ) -> ImportPreview:
         """Raises CallctlError("not_found"), also for one that was applied."""
         return await _preview(self._db, actor, tariff_id, import_id, filters)
 
-    async def discard(self, actor: Actor, tariff_id: int, import_id: int) -> None:
+    async def discard(
+        self, actor: Actor, tariff_id: int, import_id: int, key: RequestKey | None = None
+    ) -> Empty:
         """Raises CallctlError("not_found")."""
-        async with self._db.transaction() as connection:
+
+        async def act(connection: Any) -> Empty:
             await _lock(connection, actor, tariff_id)
             await _draft(connection, actor, tariff_id, import_id)
             await connection.execute(store.DRAFT_DELETE, import_id)
             before = {"import": import_id}
             await _record(connection, actor, "discarded", tariff_id, before, None)
+            return Empty()
+
+        return await transact_once(self._db, key, Empty, act)
 
     async def apply(
         self,

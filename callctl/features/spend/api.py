@@ -20,7 +20,9 @@ def endpoints(service: SpendService) -> list[Endpoint]:
 
     async def save_settings(call: ApiCall) -> object:
         actor, account_id = call.actor, path_id(call.path)
-        return await service.save_settings(actor.account_id, account_id, call.body, actor.author)
+        return await service.save_settings(
+            actor.account_id, account_id, call.body, actor.author, call.request_key
+        )
 
     found = ("not_found",)
     return [
@@ -35,6 +37,6 @@ def endpoints(service: SpendService) -> list[Endpoint]:
         Endpoint(
             "PUT", _SETTINGS, "Have an account below pay beforehand or afterwards", _TAG,
             Scope.ACCOUNTS_WRITE, save_settings, SpendSettings, body=SpendSettings,
-            body_example=_EXAMPLE, errors=("not_found", "conflict"),
+            body_example=_EXAMPLE, errors=("not_found", "conflict"), idempotent=True,
         ),
     ]  # fmt: skip

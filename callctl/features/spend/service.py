@@ -15,6 +15,7 @@ from callctl.core.calls.record import CallRecord
 from callctl.core.errors import CallctlError
 from callctl.core.money.guard import TERMS, Guard, Reservation, Terms
 from callctl.core.scope import CallScope
+from callctl.db.idempotency import RequestKey
 from callctl.db.pool import Database
 from callctl.features.spend.extending import EndAfter, Extender, TalkOf
 from callctl.features.spend.gate import CountingGate, PayersOf, Refusal, SpendGate
@@ -259,7 +260,12 @@ class SpendService:
         return await self._store.get_settings(account_id)
 
     async def save_settings(
-        self, actor_account: int, account_id: int, new: SpendSettings, author: Author
+        self,
+        actor_account: int,
+        account_id: int,
+        new: SpendSettings,
+        author: Author,
+        key: RequestKey | None = None,
     ) -> SpendSettings:
         """Of an account below. Raises CallctlError: `not_found`; `conflict` for one's own."""
         await self._require_below(actor_account, account_id)
@@ -268,8 +274,7 @@ class SpendService:
         if new.mode == "prepaid" and new.credit_limit is not None:
             message = "who pays beforehand has no credit; leave credit_limit out"
             raise CallctlError("invalid_field", message, field="body.credit_limit")
-        await self._store.save_settings(account_id, new, author)
-        return new
+        return await self._store.save_settings(account_id, new, author, key)
 
     async def _require_below(self, above: int, account_id: int) -> None:
         if not await self._store.is_below(above, account_id):

@@ -13,6 +13,7 @@ from callctl.core.author import Author
 from callctl.core.errors import CallctlError
 from callctl.core.money.guard import Purse
 from callctl.db.audit import record_change
+from callctl.db.idempotency import RequestKey, transact_once
 from callctl.db.ledger import hold, release
 from callctl.db.pool import Database, Reads
 from callctl.features.spend.model import SpendSettings
@@ -157,8 +158,10 @@ class SpendStore:
     async def get_settings(self, account_id: int) -> SpendSettings:
         return await _settings(self._db, account_id)
 
-    async def save_settings(self, account_id: int, new: SpendSettings, author: Author) -> None:
-        async with self._db.transaction() as connection:
+    async def save_settings(
+        self, account_id: int, new: SpendSettings, author: Author, key: RequestKey | None = None
+    ) -> SpendSettings:
+        async def act(connection: Any) -> SpendSettings:
             await connection.execute(SETTINGS_LOCK, account_id)
             before = await _settings(connection, account_id)
             if new.mode == "prepaid":
@@ -170,6 +173,9 @@ class SpendStore:
                 _audited(new),
             )  # fmt: skip
             await connection.execute(_NOTIFY, CHANNEL, str(account_id))
+            return new
+
+        return await transact_once(self._db, key, SpendSettings, act)
 
     async def is_below(self, above: int, account_id: int) -> bool:
         """Whether `account_id` is `above` itself or below it."""
