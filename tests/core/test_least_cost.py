@@ -36,7 +36,7 @@ def tables(**rates: list[Rate]) -> dict[str, RateTable]:
 
 
 PRICES = tables(
-    a=[Rate("36", 10 * MICROS), Rate("44", 5 * MICROS), Rate("", 90 * MICROS)],
+    a=[Rate("36", 10 * MICROS), Rate("44", 5 * MICROS), Rate("", 90 * MICROS), Rate("in:", 1)],
     b=[Rate("36", 9 * MICROS), Rate("3620", 30 * MICROS), Rate("44", 5 * MICROS)],
     c=[Rate("3620", 1, connect_fee=99 * MICROS), Rate("3620", 0, hours=DAYTIME)],
 )

@@ -56,6 +56,21 @@ def test_a_call_costs(rate: Rate, seconds: int, cost: int) -> None:
     assert cost_of(rate, seconds) == cost
 
 
+def test_what_comes_in_has_rates_of_its_own() -> None:
+    rows = [Rate("36", MICROS), Rate("", MICROS), Rate("in:", MICROS), Rate("in:3680", MICROS)]
+    assert check_rates(rows) == []
+    table = build_rate_table(1, "HUF", "UTC", rows)
+
+    def prefix(number: str, *, incoming: bool) -> str | None:
+        rate = find_rate(table, number, MONDAY_NOON, incoming=incoming)
+        return rate.prefix if rate else None
+
+    assert prefix("+36801234567", incoming=True) == "in:3680"
+    assert prefix("+36301234567", incoming=True) == "in:"
+    assert prefix("+36801234567", incoming=False) == "36"
+    assert [f.field for f in check_rates([Rate("in:in:36", 1), Rate("in:0", 1)])] == ["prefix"] * 2
+
+
 def test_a_bill_tells_what_was_counted() -> None:
     rate = Rate("36", 6 * MICROS, connect_fee=1, minimum_seconds=30, increment_seconds=6)
     assert bill(rate, 40) == Bill(40, 0, 42, 1, 4)

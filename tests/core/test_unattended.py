@@ -23,7 +23,12 @@ from callctl.core.routing.model import (
 from callctl.core.routing.plan import HangupStep, RoutePlan, TrunkStep
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
-RATES = (Rate("36", MICROS, unit_seconds=1), Rate("44", 2 * MICROS, unit_seconds=1))
+RATES = (
+    Rate("36", MICROS, unit_seconds=1),
+    Rate("44", 2 * MICROS, unit_seconds=1),
+    # What comes in bounds nothing that goes out.
+    Rate("in:", 90 * MICROS, unit_seconds=1),
+)
 TARIFFS = Tariffs(
     prices={1: ((AT, 7),)},
     versions={7: ((AT, 70),)},

@@ -4,7 +4,6 @@ import random
 
 import pytest
 
-from callctl.asterisk.journal import RawRow, parse_row
 from callctl.core.routing.model import build_table
 from callctl.features.calls.reader import split_rows
 from callctl.features.calls.rollups import find_differences, rebuild
@@ -22,6 +21,17 @@ async def with_tariffs(world: World) -> None:
     await world.assign(world.operator, world.reseller, wholesale)
     for trunk in ("trunk", "trunk2"):
         await world.assign(world.operator, world.enterprise, carrier, trunk)
+
+
+def routed(name: str, plan: bytes) -> bytes:
+    """The journal of `tests/calls`, with what the plan said of the call."""
+    rows = fixture_rows(name)
+    start = split_rows(rows)[0]
+    row = start.replace(b'"CHAN_START"', b'"CALLCTL_ROUTE"').rsplit(b',"', 1)[0]
+    return start + row + b',"{""extra"":""' + plan + b'""}"\n' + rows[len(start) :]
+
+
+CAME_IN = b"direction=inbound;did=+36801234567"
 
 
 async def seconds_of(world: World) -> list[int]:
@@ -80,6 +90,64 @@ async def test_an_inbound_call_sent_on_to_the_outside_costs_that_part(world: Wor
     assert (row["number"], row["payer_id"]) == ("+447700900202", world.enterprise.account_id)
 
 
+async def with_incoming(world: World) -> None:
+    """As `with_tariffs`; a minute on a toll-free number costs 900, 600 and 60 fillér."""
+    rows = "44,6", "in:3680,9", "in:36801234,9,60"
+    retail = await world.tariff(world.reseller, "Retail", *rows)
+    wholesale = await world.tariff(world.operator, "Wholesale", "44,3", "in:36,6")
+    carrier = await world.tariff(world.operator, "Carrier", "44,1.2", "in:,0.6")
+    await world.assign(world.reseller, world.enterprise, retail)
+    await world.assign(world.operator, world.reseller, wholesale)
+    await world.assign(world.operator, world.enterprise, carrier, "trunk")
+
+
+async def test_a_call_that_comes_in_is_paid_by_whoever_has_the_number(world: World) -> None:
+    await with_incoming(world)
+    world.write(routed("answered", CAME_IN))
+    await world.read()
+    [seconds] = await seconds_of(world)
+    assert 0 < seconds <= 60
+    [call] = await world.calls()
+    assert (call["cost"], call["currency"], call["cost_reason"]) == (900, "HUF", None)
+    assert await world.balances() == {
+        "enterprise.wallet": -900,
+        "reseller.income": 900,
+        "reseller.wallet": -10 * seconds,
+        "operator.income": 10 * seconds,
+    }
+    rows = await world.db.fetch("select side, number, prefix, amount from call_costs order by id")
+    assert {row["number"] for row in rows} == {"+36801234567"}
+    assert [row["prefix"] for row in rows] == ["in:36801234", "in:36", "in:"]
+    assert rows[2]["amount"] == seconds
+    before = await world.balances()
+    await world.read()
+    assert await world.balances() == before
+
+
+async def test_it_is_free_where_no_rate_says_otherwise(world: World) -> None:
+    """Also where the caller's own number, or that of a call to the outside, has one."""
+    retail = await world.tariff(world.reseller, "Retail", "44,6", "36,6", ",6", "in:3670,6")
+    await world.assign(world.reseller, world.enterprise, retail)
+    world.write(routed("answered", CAME_IN) + routed("missed_by_all", CAME_IN))
+    await world.read()
+    assert {(c["cost"], c["cost_reason"]) for c in await world.calls()} == {(None, None)}
+    assert await world.balances() == {}
+
+
+async def test_sent_on_to_the_outside_it_costs_both_ways(world: World) -> None:
+    await with_incoming(world)
+    world.write(routed("blind_transfer_to_outside", CAME_IN))
+    await world.read()
+    rows = await world.db.fetch(
+        "select number, amount from call_costs where payer_id = $1 and amount > 5 order by leg",
+        world.enterprise.account_id,
+    )
+    assert [row["number"] for row in rows] == ["+36801234567", "+447700900202"]
+    [call] = await world.calls()
+    assert call["cost"] == sum(row["amount"] for row in rows)
+    assert (await world.balances())["enterprise.wallet"] == -call["cost"]
+
+
 async def test_a_number_without_a_rate_has_no_cost_but_a_reason(world: World) -> None:
     retail = await world.tariff(world.reseller, "Retail", "36,6")
     wholesale = await world.tariff(world.operator, "Wholesale", "44,3")
@@ -94,17 +162,7 @@ async def test_a_number_without_a_rate_has_no_cost_but_a_reason(world: World) ->
 
 async def test_emergency_calls_are_free_whatever_a_tariff_says(world: World) -> None:
     await with_tariffs(world)
-    rows = fixture_rows("outbound").replace(
-        b"direction=outbound", b"direction=outbound;route=emergency%3A112"
-    )
-    if b"emergency" not in rows:
-        start = split_rows(rows)[0]
-        event = parse_row(RawRow(0, start), 0)
-        row = start.replace(b'"CHAN_START"', b'"CALLCTL_ROUTE"').rsplit(b',"', 1)[0]
-        extra = b',"{""extra"":""direction=outbound;route=emergency%3A112""}"\n'
-        assert event is not None
-        rows = start + row + extra + rows[len(start) :]
-    world.write(rows)
+    world.write(routed("outbound", b"direction=outbound;route=emergency%3A112"))
     await world.read()
     [call] = await world.calls()
     assert (call["cost"], call["currency"], call["cost_reason"]) == (0, "HUF", "emergency")

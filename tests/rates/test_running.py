@@ -9,6 +9,7 @@ from typing import Any
 
 from callctl.asterisk.journal import RawRow, parse_row
 from callctl.core.calls.events import CelEvent
+from callctl.core.money.call_costs import NO_COST
 from callctl.core.money.rating import cost_of
 from callctl.core.routing.model import (
     AccountRouting,
@@ -28,7 +29,7 @@ from tests.events.conftest import rows_now
 from tests.history.conftest import eventually, fixture_rows
 
 from .conftest import World
-from .test_charging import seconds_of, with_tariffs
+from .test_charging import seconds_of, with_incoming, with_tariffs
 
 NUMBER = "+447700900101"
 
@@ -61,6 +62,17 @@ async def test_a_running_call_shows_its_cost_so_far(world: World) -> None:
     # What was in force at the answer holds to the end.
     [call] = live.view(CallScope(world.enterprise.account_id)).items
     assert (call.cost or 0) >= 10 * begun
+
+
+async def test_a_running_call_that_came_in_shows_its_cost_where_it_has_one(world: World) -> None:
+    await with_incoming(world)
+    costs = RunningCosts(world.memory, lambda: world.table)
+    enterprise, at = world.enterprise.account_id, answered_us()
+    later = at + 61_000_000
+    cost = costs.cost(enterprise, "+36801234567", "trunk", at, later, incoming=True)
+    assert cost.amount == 1800
+    assert costs.cost(enterprise, "+3612345678", "trunk", at, later, incoming=True) == NO_COST
+    assert costs.cost(enterprise, "+36801234567", "trunk", at, later).reason == "no_rate"
 
 
 async def test_a_price_comes_to_the_seconds_that_cost_it(world: World) -> None:

@@ -99,8 +99,9 @@ async def test_what_the_file_does_not_name_may_be_kept(world: World) -> None:
     tariff = await new_tariff(world)
     first = await upload(world, world.reseller, tariff, FIRST)
     await world.tariffs.apply(world.reseller, tariff, first.id, ApplyImport())
-    more = await upload(world, world.reseller, tariff, "prefix,price\n49,1\n36,7\n", "keep")
+    more = await upload(world, world.reseller, tariff, "prefix,price\nin:+36 80,1\n36,7\n", "keep")
     assert (more.new, more.changed, more.gone, more.same) == (1, 1, 0, 3)
+    assert [c.prefix for c in more.changes if c.change == "new"] == ["in:3680"]
 
 
 async def test_an_import_is_applied_once_and_only_on_what_it_was_compared_with(

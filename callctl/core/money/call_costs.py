@@ -1,8 +1,9 @@
 """What a call costs everybody who pays for it: a pure function of its record and the tariffs.
 
 Paid for is each part of a call that left by a trunk and was answered, a forward or a transfer to
-the outside like a call that was dialled. Internal calls have no such part, nor has a call that came
-in and stayed; emergency calls are free of charge whatever any tariff says.
+the outside like a call that was dialled; and what came in on an own number, where a tariff has a
+rate for that. Internal calls have no such part; emergency calls are free of charge whatever any
+tariff says.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,13 +24,15 @@ Endpoints = Mapping[str, tuple[int, str, str]]
 
 @dataclass(frozen=True, slots=True)
 class OutsidePart:
-    """A part of a call that left by a trunk and was answered. `number` as it was dialled there."""
+    """A part of a call that went by a trunk and was answered. `number` as it was dialled there;
+    `incoming`: the own number on which it came in."""
 
     leg: int
     number: str
     trunk: Trunk
     answered_at: datetime
     seconds: int
+    incoming: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +78,21 @@ def outside_parts(record: CallRecord, endpoints: Endpoints) -> list[OutsidePart]
     parts = []
     for position, leg in enumerate(record.legs):
         trunk = endpoints.get((leg.endpoint or "").partition("/")[2])
-        if trunk is None or trunk[1] != "trunk" or leg.answered_us is None or leg.number is None:
+        if trunk is None or trunk[1] != "trunk" or leg.answered_us is None:
             continue
-        if (leg.endpoint, leg.number) not in called or _is_caller(record, leg):
+        incoming = _is_caller(record, leg)
+        number = record.did if incoming else leg.number
+        if number is None or not (incoming or (leg.endpoint, leg.number) in called):
             continue
         ended_us = record.ended_us if leg.ended_us is None else leg.ended_us
         seconds = whole_seconds(max(0, ended_us - leg.answered_us))
-        answered_at = _EPOCH + timedelta(microseconds=leg.answered_us)
-        parts.append(OutsidePart(position, leg.number, (trunk[0], trunk[2]), answered_at, seconds))
+        at = _EPOCH + timedelta(microseconds=leg.answered_us)
+        way = (trunk[0], trunk[2])
+        parts.append(OutsidePart(position, number, way, at, seconds, incoming))
     return parts
 
 
 def _is_caller(record: CallRecord, leg: Leg) -> bool:
-    """Whoever calls from outside pays for that part."""
     return record.direction is Direction.INBOUND and leg.uniqueid == record.call_id
 
 
@@ -109,18 +114,22 @@ def cost_parts(
     e164_of: Callable[[OutsidePart], str | None],
 ) -> list[PartCost]:
     """What everybody pays for `parts`. Every version must be in memory (`quotes_of`)."""
-    return [
-        _cost(quote, part, e164_of(part))
+    costs = [
+        _cost(quote, part, part.number if part.incoming else e164_of(part))
         for part in parts
         for quote in quotes_of(tariffs, line, part)
     ]
+    return [cost for cost in costs if cost is not None]
 
 
-def _cost(quote: Quote, part: OutsidePart, e164: str | None) -> PartCost:
+def _cost(quote: Quote, part: OutsidePart, e164: str | None) -> PartCost | None:
+    """None: it came in, and that is free."""
     if quote.table is None:
         raise LookupError(f"version {quote.version_id} of a tariff is not in memory")
-    priced = price(quote.table, e164, part.answered_at, part.seconds)
+    priced = price(quote.table, e164, part.answered_at, part.seconds, incoming=part.incoming)
     rate = priced.rate
+    if part.incoming and rate is None:
+        return None
     return PartCost(
         side=quote.side,
         payer_id=quote.payer_id,

@@ -20,6 +20,9 @@ MICROS = 1_000_000
 MAX_MICROS = 10**12
 """The highest price and connect fee: a million minor units."""
 
+INCOMING = "in:"
+"""Begins the prefix of a rate for calls that come in on a number that begins with the rest."""
+
 MAX_UNIT_SECONDS = 86_400
 MAX_PREFIX_DIGITS = 15
 
@@ -28,7 +31,8 @@ MAX_PREFIX_DIGITS = 15
 class Rate:
     """What calls to numbers that begin with `prefix` cost ("" = any other number).
 
-    `prefix`: digits of the international number, without ``+``. `price`: micros for each
+    `prefix`: digits of the international number, without ``+``; after `INCOMING` they are of the
+    own number that is called, and whoever has it pays. `price`: micros for each
     `unit_seconds` of talk, charged by `increment_seconds` begun, at least for `minimum_seconds`.
     The first `free_seconds` of talk are not charged. `connect_fee`: micros for an answered call,
     however short. `hours`: when this rate is in force, on the clocks of the table's zone; empty =
@@ -70,12 +74,13 @@ def build_rate_table(
     for rate in rates:
         others = found.get(rate.prefix, ())
         found[rate.prefix] = (rate, *others) if rate.hours else (*others, rate)
-    longest = max(map(len, found), default=0)
+    longest = max((len(prefix.removeprefix(INCOMING)) for prefix in found), default=0)
     return RateTable(version_id, currency, timezone, MappingProxyType(found), longest)
 
 
-def find_rate(table: RateTable, e164: str, at: datetime) -> Rate | None:
+def find_rate(table: RateTable, e164: str, at: datetime, *, incoming: bool = False) -> Rate | None:
     """The rate of a call to `e164` that is answered at `at` (aware): it keeps it to its end.
+    `incoming`: `e164` is one's own, on which the call came in.
 
     The longest prefix with a rate in force then decides. None: the table has none, or the number
     is not E.164 (a short code is nobody's country).
@@ -84,8 +89,9 @@ def find_rate(table: RateTable, e164: str, at: datetime) -> Rate | None:
     if e164[:1] != "+" or not (digits.isascii() and digits.isdecimal()):
         return None
     local = at.astimezone(ZoneInfo(table.timezone))
+    way = INCOMING if incoming else ""
     for length in range(min(len(digits), table.longest), -1, -1):
-        for rate in table.rates.get(digits[:length], ()):
+        for rate in table.rates.get(way + digits[:length], ()):
             if not rate.hours or is_within(rate.hours, local):
                 return rate
     return None
@@ -215,7 +221,7 @@ def check_rates(rates: Sequence[Rate]) -> list[RateFault]:
 
 
 def _check_rate(row: int, rate: Rate) -> Iterable[RateFault]:
-    prefix = rate.prefix
+    prefix = rate.prefix.removeprefix(INCOMING)
     if prefix and not (prefix.isascii() and prefix.isdecimal()):
         yield RateFault(row, "prefix", "digits only: no +, no 00, no blanks")
     if len(prefix) > MAX_PREFIX_DIGITS:

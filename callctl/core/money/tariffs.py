@@ -136,11 +136,14 @@ class Priced:
     reason: NoAmount | None = None
 
 
-def price(table: RateTable, e164: str | None, at: datetime, seconds: int) -> Priced:
-    """The cost of a talk that began at `at`, or why it has none: never 0 for want of a rate."""
+def price(
+    table: RateTable, e164: str | None, at: datetime, seconds: int, *, incoming: bool = False
+) -> Priced:
+    """The cost of a talk that began at `at`, or why it has none: never 0 for want of a rate.
+    `incoming`: it came in on `e164`; then want of a rate means that it is free."""
     if e164 is None:
         return Priced(None, reason=NoAmount.NO_NUMBER)
-    rate = find_rate(table, e164, at)
+    rate = find_rate(table, e164, at, incoming=incoming)
     if rate is None:
         return Priced(None, reason=NoAmount.NO_RATE)
     counted = bill(rate, seconds)

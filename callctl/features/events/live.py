@@ -45,8 +45,9 @@ _EVENT_AT_FAULT = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError,
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-RunningCost = Callable[[int, str | None, str | None, int, int], CallCost]
-"""(account, number, trunk, answered at, now) → what a call outside costs so far."""
+RunningCost = Callable[[int, str | None, str | None, int, int, bool], CallCost]
+"""(account, number, trunk, answered at, now, whether it came in on the number) → what it costs so
+far."""
 
 
 class LiveDesk:
@@ -139,12 +140,18 @@ class LiveDesk:
         )
 
     def _cost(self, call: LiveCall, to_number: str | None, now_us: int) -> CallCost:
-        if call.direction is not Direction.OUTBOUND or call.answered_us is None:
+        incoming = call.direction is Direction.INBOUND
+        if call.direction is Direction.INTERNAL or call.answered_us is None:
+            return NO_COST
+        if incoming and not call.did:
             return NO_COST
         if call.emergency:
             return CallCost(0, None, EMERGENCY)
         account_id = self.account_of(call)
-        return self._running_cost(account_id, to_number, call.trunk, call.answered_us, now_us)
+        number = call.did if incoming else to_number
+        return self._running_cost(
+            account_id, number, call.trunk, call.answered_us, now_us, incoming
+        )
 
     async def forget_news(self, _connection: Any, calls: Sequence[StoredRecord]) -> None:
         """A `StoreStep`: that a call rings is no news when it is over, and must not be told after

@@ -10,7 +10,7 @@ from callctl.core.cells import neutral, plain
 from callctl.core.errors import CallctlError
 from callctl.core.money.hours import parse_hours, write_hours
 from callctl.core.money.prices import format_price, parse_price
-from callctl.core.money.rating import Rate
+from callctl.core.money.rating import INCOMING, Rate
 from callctl.features.rates.model import LineError
 
 COLUMNS = (
@@ -115,7 +115,9 @@ def _rate(cells: Mapping[str, str], exponent: int) -> Rate:
         hours = parse_hours(cells.get("hours", ""))
     except ValueError as error:
         raise _WrongCell("hours", str(error)) from None
-    prefix = cells.get("prefix", "").removeprefix("+").replace(" ", "")
+    prefix = cells.get("prefix", "").replace(" ", "").lower()
+    way = INCOMING if prefix.startswith(INCOMING) else ""
+    prefix = way + prefix.removeprefix(way).removeprefix("+")
     return Rate(prefix=prefix, destination=destination, hours=hours, **values, **seconds)
 
 

@@ -1,7 +1,7 @@
 """What calls cost, posted in the transaction that stores them: once each, whatever is read again.
 
 A call that is rebuilt is priced again: what differs is taken back and charged anew. Of a batch
-without a part that was answered outside, nothing at all is asked of the database.
+in which nothing went by a trunk and was answered, nothing at all is asked of the database.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -104,7 +104,8 @@ class CallCharging:
         }
         await _check_currencies(connection, costs)
         self._own = {c.id: _own(c, costs[c.id]) for c in asked}
-        asked = [c for c in asked if c.id not in old or _differs(old[c.id], costs[c.id])]
+        nothing = _Old([], {})
+        asked = [c for c in asked if _differs(old.get(c.id, nothing), costs[c.id])]
         await _write(connection, asked, costs, old)
 
 

@@ -12,7 +12,7 @@ Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 Zone = Annotated[str, Meta(max_length=64)]
 Currency = Annotated[str, Meta(pattern="^([A-Z]{3}|COIN)$", description="ISO 4217, or COIN")]
-Prefix = Annotated[str, Meta(max_length=16, pattern=r"^\+?[0-9]*$")]
+Prefix = Annotated[str, Meta(max_length=19, pattern=r"^(in:)?\+?[0-9]*$")]
 Cursor = Annotated[str, Meta(max_length=300)]
 Limit = Annotated[int, Meta(ge=1, le=500)]
 Instant = Annotated[
@@ -64,7 +64,8 @@ class VersionItem(Struct, frozen=True):
 
 class RateItem(Struct, frozen=True):
     """One rate (docs/rates.md). `price` and `connect_fee` are micros; `hours` are as
-    ``mon-fri 08:00-20:00``, "" for all others."""
+    ``mon-fri 08:00-20:00``, "" for all others; a `prefix` after ``in:`` is of the own number that
+    is called."""
 
     prefix: str
     hours: str
@@ -217,12 +218,14 @@ class AssignmentFilters(Struct, frozen=True, forbid_unknown_fields=True):
 
 class QuoteQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """A call to `number` (as people of the account's country dial) of `seconds`, answered `at`
-    (left out: now), placed by `account_id` (left out: one's own; else one below)."""
+    (left out: now), placed by `account_id` (left out: one's own; else one below). `incoming`: a
+    call that comes in on `number`, which is the account's."""
 
     number: Annotated[str, Meta(min_length=1, max_length=32)]
     seconds: Annotated[int, Meta(ge=0, le=86_400)] = 60
     at: Instant | None = None
     account_id: Id | None = None
+    incoming: bool = False
 
 
 class QuoteLine(Struct, frozen=True):

@@ -7,7 +7,7 @@ from typing import Any
 from callctl.core.errors import CallctlError
 from callctl.core.money.currencies import exponent_of, format_amount
 from callctl.core.money.prices import format_price
-from callctl.core.money.rating import Bill, Rate
+from callctl.core.money.rating import INCOMING, Bill, Rate
 from callctl.core.money.tariffs import (
     NO_AMOUNT_MEANINGS,
     Quote,
@@ -71,10 +71,12 @@ class QuoteService:
         tariffs = await self._memory.load(self._db, tariffs, versions)
         names = await self._names([quote for quote, _ in found])
         lines = [
-            _line(tariffs, quote, trunk, names[quote.version_id], e164, at, query.seconds,
+            _line(tariffs, quote, trunk, names[quote.version_id], e164, at, query,
                   own=quote.side is Side.CARRIER or quote.payer_id != actor.account_id)
             for quote, trunk in found
         ]  # fmt: skip
+        if query.incoming:
+            lines = [line for line in lines if line.rate is not None]
         return QuoteView(e164, query.seconds, at, lines)
 
     def _quotes(
@@ -108,13 +110,13 @@ def _line(
     names: Any,
     e164: str | None,
     at: datetime,
-    seconds: int,
+    query: QuoteQuery,
     *,
     own: bool,
 ) -> QuoteLine:
     """`own`: the tariff is the viewer's, who may know its name."""
     table = tariffs.tables[quote.version_id]
-    priced = price(table, e164, at, seconds)
+    priced = price(table, e164, at, query.seconds, incoming=query.incoming)
     counted = priced.bill
     if priced.rate is not None and priced.amount is not None:
         why = explain(priced.rate, counted, table.currency)
@@ -127,7 +129,7 @@ def _line(
         names["name"] if own else None,
         names["number"],
         RateItem.of(priced.rate) if priced.rate else None,
-        seconds,
+        query.seconds,
         counted.free_seconds,
         counted.billed_seconds,
         priced.amount,
@@ -142,7 +144,10 @@ def explain(rate: Rate, counted: Bill, currency: str) -> str:
     per 60 s, and 5 HUF to connect: 24.20 HUF``."""
     exponent = exponent_of(currency)
     name = f" ({rate.destination})" if rate.destination else ""
-    prefix = f"prefix {rate.prefix}" if rate.prefix else "any other number"
+    digits = rate.prefix.removeprefix(INCOMING)
+    prefix = f"prefix {digits}" if digits else "any other number"
+    if digits != rate.prefix:
+        prefix = f"incoming, {prefix}"
     if not counted.talk_seconds:
         return f"{prefix}{name}: no talk, no cost"
     free = f", {counted.free_seconds} s of it free," if counted.free_seconds else ""

@@ -24,16 +24,25 @@ class RunningCosts:
         self._table = table
 
     def cost(
-        self, account_id: int, number: str | None, trunk: str | None, answered_us: int, now_us: int
+        self,
+        account_id: int,
+        number: str | None,
+        trunk: str | None,
+        answered_us: int,
+        now_us: int,
+        incoming: bool = False,
     ) -> CallCost:
-        """Of a call to `number` that was answered outside, up to `now_us`."""
+        """Of a call to `number` that was answered outside, or came in on it, up to `now_us`."""
         at = _EPOCH + timedelta(microseconds=answered_us)
         table = self._rates_of(account_id, trunk, at)
         if table is None:
             return NO_COST
         if number is None:
             return CallCost(None, table.currency, NoAmount.NO_NUMBER)
-        priced = price(table, number, at, whole_seconds(max(0, now_us - answered_us)))
+        seconds = whole_seconds(max(0, now_us - answered_us))
+        priced = price(table, number, at, seconds, incoming=incoming)
+        if incoming and priced.rate is None:
+            return NO_COST
         return CallCost(priced.amount, table.currency, priced.reason)
 
     def seconds_until(

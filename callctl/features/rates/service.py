@@ -244,7 +244,7 @@ class TariffService:
 async def rates_page(db: Reads, version_id: int, filters: Any) -> Page[RateItem]:
     """A page of a version's rates, by `prefix`, `limit` and `cursor` of `filters`."""
     after = read_cursor(filters.cursor, list) or [None, None]
-    prefix = filters.prefix.removeprefix("+")
+    prefix = filters.prefix.replace("+", "")
     rows = await db.fetch(store.RATES_PAGE, version_id, prefix, *after, filters.limit + 1)
     items = [store.item_of(row) for row in rows[: filters.limit]]
     more = len(rows) > filters.limit
