@@ -107,6 +107,14 @@ class World:
             posting = Posting(payee.account_id, "COIN", "issue", "test", lines)
             await post(connection, [posting], AUTHOR)
 
+    async def pay(self, amount: int) -> None:
+        """For something else than a call."""
+        async with self.db.transaction() as connection:
+            await charge(
+                connection, account_id=self.account, amount=amount, kind="number_setup",
+                reference="number-lease:1", author=AUTHOR,
+            )  # fmt: skip
+
     def decide(self, extension: str, to: str, uniqueid: str | None = None) -> RoutePlan:
         self.calls += 1
         return self.routing.decide(

@@ -98,6 +98,62 @@ async def test_what_a_call_has_reserved_nobody_else_can_spend(world: World) -> N
     assert await world.db.fetchval("select count(*) from ledger_holds") == 0
 
 
+async def test_a_call_whose_money_a_purchase_took_is_shortened_to_what_is_left(
+    world: World,
+) -> None:
+    await world.give(200)
+    await world.spend.refresh()
+    assert world.talk(uniqueid="1.1") == 99
+    # Before the call's money is set aside in the ledger, somebody buys a number.
+    await world.pay(180)
+    await world.spend.refresh()
+    await world.spend.refresh()
+    assert await world.balance() == (20, 20)
+    status = world.spend.status(CallScope(world.account))
+    assert (status.reserved, status.free) == (20, 0)
+    await world.spend.extender.look()
+    assert world.ends == {}
+    answered = world.now.timestamp()
+    world.talks["1.1"] = Talk("PJSIP/carrier-1", answered)
+    world.later(seconds=1)
+    await world.spend.extender.look()
+    assert world.ends == {"PJSIP/carrier-1": answered + 19 - 0.3}
+    world.ends.clear()
+    await world.spend.extender.look()
+    assert world.ends == {}
+    await world.over(record("1.1", world.now, talk=20.0), 20)
+    await world.spend.refresh()
+    assert await world.balance() == (0, 0)
+
+
+async def test_a_call_without_any_money_left_ends_at_once(world: World) -> None:
+    await world.give(200)
+    await world.spend.refresh()
+    assert world.talk(uniqueid="1.1") == 99
+    world.talks["1.1"] = Talk("PJSIP/carrier-1", world.now.timestamp())
+    await world.pay(200)
+    await world.spend.refresh()
+    world.later(seconds=2)
+    await world.spend.extender.look()
+    assert world.ends == {"PJSIP/carrier-1": world.now.timestamp() + 0.1}
+
+
+async def test_two_daemons_that_promise_the_same_money_give_it_once(world: World) -> None:
+    other = World(world.db, world.operator, world.account)
+    await other.start("there")
+    await world.give(400)
+    await asyncio.gather(world.spend.refresh(), other.spend.refresh())
+    promised = [w.talk(uniqueid=f"{n}.1") for n in range(3) for w in (world, other)]
+    assert sum(promised) > 400
+    for _ in range(3):
+        await asyncio.gather(world.spend.refresh(), other.spend.refresh())
+    balance, held = await world.balance()
+    reserved = [w.spend.status(CallScope(world.account)).reserved for w in (world, other)]
+    assert held <= balance == 400
+    # Each call that is to end at once keeps the second that Asterisk may need.
+    assert held <= sum(reserved) <= held + 6
+
+
 async def test_a_restart_knows_the_calls_that_go_on(world: World) -> None:
     await world.give(200)
     await world.spend.refresh()

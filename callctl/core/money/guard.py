@@ -118,7 +118,7 @@ class Reservation:
     """What a running call may still cost, `amounts` as in `Grant`.
 
     `ends`: when it is over at the latest, its ringing included, in epoch seconds. One without
-    `claims` is never extended.
+    `claims` is never extended. `shortened`: to less than Asterisk was told.
     """
 
     key: str
@@ -127,6 +127,7 @@ class Reservation:
     claims: tuple[Claim, ...] = ()
     seconds: int = 0
     most_seconds: int = 0
+    shortened: bool = False
 
 
 @dataclass(slots=True)
@@ -206,12 +207,31 @@ class Guard:
             free, own = self.free(claim.account_id), had[claim.account_id]
             seconds = min(seconds, talk_for(free, claim, seconds, own, self.terms))
         if seconds > reservation.seconds:
-            self._add(reservation.amounts, -1)
-            reservation.amounts = amounts_of(reservation.claims, seconds)
-            self._add(reservation.amounts, 1)
-            reservation.ends += seconds - reservation.seconds
-            reservation.seconds = seconds
+            self._resize(reservation, seconds)
         return reservation.seconds
+
+    def shorten(self, key: str) -> bool:
+        """Somebody else has spent what a call had reserved: it may last as long as the rest pays
+        for. Whether that is less than before; a reservation without claims stays as it is."""
+        shortened = False
+        for reservation in self._calls.get(key, ()):
+            had, seconds = dict(reservation.amounts), reservation.seconds
+            for claim in reservation.claims:
+                lacking = min(self.free(claim.account_id) or 0, 0)
+                paid = claim.price.seconds_for(max(had[claim.account_id] + lacking, 0))
+                if lacking and paid is not None:
+                    seconds = min(seconds, max(paid - SLACK_SECONDS, 0))
+            if seconds < reservation.seconds:
+                self._resize(reservation, seconds)
+                shortened = reservation.shortened = True
+        return shortened
+
+    def _resize(self, reservation: Reservation, seconds: int) -> None:
+        self._add(reservation.amounts, -1)
+        reservation.amounts = amounts_of(reservation.claims, seconds)
+        self._add(reservation.amounts, 1)
+        reservation.ends += seconds - reservation.seconds
+        reservation.seconds = seconds
 
     # Calls that are paid
 

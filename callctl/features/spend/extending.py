@@ -1,4 +1,5 @@
-"""Calls that were given a slice get more while they talk, as long as there is money.
+"""Calls that were given a slice get more while they talk, as long as there is money; those whose
+money somebody else was quicker to spend get less.
 
 The plan was decided once and stays as it is: Asterisk is told over AMI to end the call later than
 it was told first. Without the daemon, or without AMI, the call ends with its slice.
@@ -17,6 +18,9 @@ RENEW_SECONDS = 20.0
 
 LATE_SECONDS = 0.3
 """What the order may need on its way."""
+
+AT_ONCE_SECONDS = 0.1
+"""To Asterisk, none at all means that the call never ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class Extender:
             await self.look()
 
     async def look(self) -> None:
-        """Extend what ends soon."""
+        """Extend what ends soon, and tell Asterisk of what was shortened."""
         now = self._clock().timestamp()
         due = [
             (reservation, talk)
@@ -68,7 +72,15 @@ class Extender:
             and (talk := self._talk_of(reservation.key)) is not None
             and _ends_soon(reservation, talk, now)
         ]
-        await asyncio.gather(*(self._extend(reservation, talk) for reservation, talk in due))
+        over = [
+            (reservation, talk)
+            for reservation in list(self._guard.reservations)
+            if reservation.shortened and (talk := self._talk_of(reservation.key)) is not None
+        ]
+        await asyncio.gather(
+            *(self._extend(reservation, talk) for reservation, talk in due),
+            *(self._shorten(reservation, talk) for reservation, talk in over),
+        )
 
     async def _extend(self, reservation: Reservation, talk: Talk) -> None:
         """What is reserved stays so, whatever becomes of the order: it may have been obeyed."""
@@ -77,6 +89,12 @@ class Extender:
             self._extended(reservation)
             talked = self._clock().timestamp() - talk.answered_at
             await self._end_after(talk.channel, reservation.seconds - talked - LATE_SECONDS)
+
+    async def _shorten(self, reservation: Reservation, talk: Talk) -> None:
+        """Told until it is obeyed."""
+        left = talk.answered_at + reservation.seconds - self._clock().timestamp()
+        if await self._end_after(talk.channel, max(left - LATE_SECONDS, AT_ONCE_SECONDS)):
+            reservation.shortened = False
 
 
 def _ends_soon(reservation: Reservation, talk: Talk, now: float) -> bool:

@@ -153,11 +153,12 @@ class SpendService:
             self._doubtful, self._unwritten, self._changed = True, self._unwritten | keys, None
             raise
         self._note_holds(letting_go, made)
-        if len(made) < len(setting_aside):
-            places = setting_aside.keys() - {held.place for held in made}
-            log.warning("money_gone", calls=sorted(places))
+        gone = setting_aside.keys() - {held.place for held in made}
         self._purses = purses if accounts is None else self._purses | purses
         self.guard.settle({a: stored.purse for a, stored in self._purses.items()}, charged)
+        if gone:
+            log.warning("money_gone", calls=sorted(gone))
+            self._unwritten |= {key for _, key in gone if self.guard.shorten(key)}
         self._charged -= charged
         PAID_CALLS.set(len(self.guard))
 
