@@ -12,6 +12,7 @@ from callctl.core.errors import CallctlError
 from callctl.core.routing.expectations import plan_words
 from callctl.core.routing.reasons import render_reason
 from callctl.features.routing import store as store_module
+from callctl.features.routing.document import parse_document
 from callctl.features.routing.dump import dump_yaml
 from callctl.features.routing.objects import KIND_OF_FIELD
 from callctl.features.routing.service import RoutingService
@@ -523,3 +524,16 @@ async def test_other_prices_make_another_order_and_only_that_is_told(world):
     names, plan = trunks()
     assert names == ["b", "a"]
     assert "route world tries the cheapest trunk first: b a" in map(render_reason, plan.trace)
+
+
+async def test_a_document_that_is_only_tried_goes_by_the_cheapest_trunk_too(world):
+    service = RoutingService(
+        RoutingStore(world.db), orders_of=lambda routing: {"world": {"44": ("b", "a")}}
+    )
+    await service.load()
+    at = "2026-07-06 10:00"
+    tried, _ = parse_document(CHEAPEST)
+    plan = service.explain(world.other, "101", "+447700900101", at, document=tried)
+    assert [s.trunk for s in plan.steps if hasattr(s, "trunk")] == ["b", "a"]
+    await service.apply(world.other, CHEAPEST, "tester")
+    assert service.explain(world.other, "101", "+447700900101", at).steps == plan.steps

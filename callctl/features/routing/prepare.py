@@ -61,12 +61,12 @@ def table_of(snapshot: Snapshot, orders_of: OrdersOf = lambda routing: {}) -> Ro
     return build_table(priced, snapshot.revision)
 
 
-def with_routing(table: RoutingTable, ready: Prepared) -> RoutingTable:
+def with_routing(table: RoutingTable, ready: Prepared, orders_of: OrdersOf) -> RoutingTable:
     """`table` as it would be with what is `ready` in force."""
+    routing = replace(ready.routing, trunk_orders=orders_of(ready.routing))
     others = (index.routing for index in table.accounts.values())
-    changed = ready.routing.account.id
-    kept = [routing for routing in others if routing.account.id != changed]
-    return build_table((*kept, ready.routing), table.revision)
+    kept = [other for other in others if other.account.id != routing.account.id]
+    return build_table((*kept, routing), table.revision)
 
 
 def prepare(

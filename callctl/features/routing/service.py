@@ -185,7 +185,8 @@ class RoutingService:
         table = self._table
         if document is not None:
             parsed, _ = _parsed(document, "")
-            table = with_routing(table, prepare(parsed, account_id, self._snapshot, self._environ))
+            ready = prepare(parsed, account_id, self._snapshot, self._environ)
+            table = with_routing(table, ready, self._orders_of)
         request = build_request(table, account_id, from_, to, via, EXPLAIN_UNIQUEID)
         if (told := plan_feature(request)) is not None:
             return told
