@@ -8,6 +8,8 @@ from callctl.asterisk.ami import AmiClient
 from callctl.asterisk.ami_protocol import AmiError, AmiEvent
 from callctl.config import Settings
 from callctl.features.calls.reader import JournalReader
+from callctl.features.devices.service import EVENTS as DEVICE_EVENTS
+from callctl.features.devices.service import DeviceService
 from callctl.features.limits.service import LimitService, LiveChannel
 from callctl.telemetry.log import get_logger
 from callctl.telemetry.metrics import AMI_TROUBLE
@@ -38,9 +40,13 @@ def build_ami_client(settings: Settings) -> AmiClient:
 
 
 def subscribe(
-    ami: AmiClient, reader: Callable[[], JournalReader | None], limits: LimitService
+    ami: AmiClient,
+    reader: Callable[[], JournalReader | None],
+    limits: LimitService,
+    devices: DeviceService,
 ) -> None:
-    """Have the journal's reader told when Asterisk began, the limits when a channel is gone."""
+    """Have the journal's reader told when Asterisk began, the limits when a channel is gone, the
+    devices when an address has changed."""
 
     def booted(event: AmiEvent) -> None:
         _tell_boot(event, reader())
@@ -50,6 +56,7 @@ def subscribe(
 
     ami.subscribe(("FullyBooted",), booted, name="boot")
     ami.subscribe(("Hangup",), channel_gone, name="limits")
+    ami.subscribe(DEVICE_EVENTS, devices.observe, name="devices")
 
 
 def _tell_boot(event: AmiEvent, reader: JournalReader | None) -> None:

@@ -50,7 +50,7 @@ class Daemon(Services):
         write_files(self.settings.state_dir, {REMEMBERED_FILE: dump_settings(self.settings)}, 0o600)
         await self.agi.start()
         await self.ami.start()
-        subscribe(self.ami, lambda: self.reader, self.limits)
+        subscribe(self.ami, lambda: self.reader, self.limits, self.devices)
         self.http_port = await self._http.start(self.settings.http_host, self.settings.http_port)
         self._jobs.start("start", self._start_with_database)
         self.channel_watch.start()

@@ -31,6 +31,7 @@ Job = Callable[[], Awaitable[None]]
 def jobs_from_the_start(services: Services) -> Mapping[str, Job]:
     return {
         "ami_state": lambda: _observe_ami(services),
+        "devices": services.devices.run,
         "self_check": _build_self_check(services).run,
     }
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from callctl.asterisk.ami import AmiClient
+from callctl.core.calls.ongoing import OngoingCall, OngoingChannel
+from callctl.core.scope import CallScope
 from callctl.features.calls.reader import JournalReader
 from callctl.features.events.live import LiveDesk
 from callctl.features.long_calls.service import TalkingCall
@@ -67,3 +69,15 @@ def talking_calls(desk: LiveDesk, before_us: int) -> Iterator[TalkingCall]:
                 channels=tuple(c.name for c in call.channels.values() if not c.inner),
                 trunk=call.trunk,
             )
+
+
+def ongoing_call(desk: LiveDesk, scope: CallScope, uniqueid: str) -> OngoingCall | None:
+    """The call of channel `uniqueid`, if `scope` sees it, as it is to be acted on."""
+    call = desk.find(scope, uniqueid)
+    if call is None:
+        return None
+    # Where there are people's channels, the inner ones end with them.
+    people = [c for c in call.channels.values() if not c.inner] or list(call.channels.values())
+    people.sort(key=lambda c: c.uniqueid != call.caller)
+    channels = tuple(OngoingChannel(c.name, c.extension, c.in_bridge) for c in people)
+    return OngoingCall(call.call_id, channels, scope.extensions)

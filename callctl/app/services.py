@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from callctl.app.ami import build_ami_client, end_after, hang_up
-from callctl.app.live import talk_outside, talking_calls, why_not_live
+from callctl.app.live import ongoing_call, talk_outside, talking_calls, why_not_live
 from callctl.app.numbers import build_numbers
 from callctl.app.provisioning import Provisioning
 from callctl.config import Settings, networks_of
@@ -32,10 +32,13 @@ from callctl.features.checks.channels import ChannelWatch
 from callctl.features.checks.service import AlarmService
 from callctl.features.checks.store import AlarmStore
 from callctl.features.clients.names import client_names
+from callctl.features.devices.service import DeviceService
 from callctl.features.events.live import LiveDesk
 from callctl.features.events.service import EventService
 from callctl.features.exports.runner import ExportRunner
 from callctl.features.exports.service import ExportService, ExportSettings
+from callctl.features.interventions.service import InterventionService
+from callctl.features.interventions.store import InterventionStore
 from callctl.features.ledger.export import LEDGER_TABLE
 from callctl.features.ledger.service import LedgerService
 from callctl.features.limits.service import LimitService
@@ -74,6 +77,7 @@ from callctl.features.webhooks.delivery import Deliverer
 from callctl.features.webhooks.service import WebhookService
 from callctl.features.webhooks.store import WebhookStore
 from callctl.features.webhooks.targets import Targets
+from callctl.features.workplaces.service import WorkplaceService
 from callctl.numbers import classify_outgoing
 from callctl.secrets import Passwords
 from callctl.telemetry.clock import utc_now
@@ -196,6 +200,15 @@ class Services:
             why_not_live=lambda: why_not_live(self.ami, self.reader),
             running_cost=self.running_costs.cost,
         )
+        self.devices = DeviceService(self.ami, lambda: self.routing.table)
+        self.workplaces = WorkplaceService(db, self._extension_numbers)
+        self.interventions = InterventionService(
+            self.ami,
+            InterventionStore(db),
+            partial(ongoing_call, self.live),
+            self.live.why_not_live,
+            self.originate.calling_extension,
+        )
         self.long_calls = LongCallService(
             db,
             lambda: self.routing.table,
@@ -249,6 +262,10 @@ class Services:
     def _find_extension(self, account_id: int, number: str) -> Extension | None:
         index = self.routing.table.accounts.get(account_id)
         return index.extensions.get(number) if index else None
+
+    def _extension_numbers(self, account_id: int) -> list[str]:
+        index = self.routing.table.accounts.get(account_id)
+        return list(index.extensions) if index else []
 
     def _require_call(self, account_id: int, extension: str, dialled: str) -> None:
         require_call(self.routing.table, account_id, extension, dialled, utc_now())

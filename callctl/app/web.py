@@ -11,8 +11,10 @@ import callctl.features.audit.api
 import callctl.features.calls.api
 import callctl.features.checks.api
 import callctl.features.clients.api
+import callctl.features.devices.api
 import callctl.features.events.api
 import callctl.features.exports.api
+import callctl.features.interventions.api
 import callctl.features.ledger.api
 import callctl.features.limits.api
 import callctl.features.long_calls.api
@@ -28,6 +30,7 @@ import callctl.features.routing.api
 import callctl.features.spend.api
 import callctl.features.transfers.api
 import callctl.features.webhooks.api
+import callctl.features.workplaces.api
 from callctl.app.readiness import readiness_checks
 from callctl.app.services import Services
 from callctl.config import Settings, networks_of
@@ -62,6 +65,9 @@ def list_endpoints(services: Services) -> list[Endpoint]:
         *callctl.features.limits.api.endpoints(services.limits),
         *callctl.features.spend.api.endpoints(services.spend),
         *callctl.features.events.api.endpoints(services.live, services.events),
+        *callctl.features.devices.api.endpoints(services.devices),
+        *callctl.features.workplaces.api.endpoints(services.workplaces),
+        *callctl.features.interventions.api.endpoints(services.interventions),
         *callctl.features.webhooks.api.endpoints(services.webhooks),
         *callctl.features.notices.api.endpoints(services.notices),
         *callctl.features.long_calls.api.endpoints(services.long_calls),

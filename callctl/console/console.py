@@ -21,6 +21,7 @@ from callctl.console.pages import (
     home,
     limits,
     live,
+    live_map,
     numbers,
     package,
     people,
@@ -42,9 +43,9 @@ from callctl.http.auth import Origin
 from callctl.http.endpoint import Endpoint
 
 _PAGES = (
-    home, calls, call, exports, callbacks, live, clients, recordings, reports, limits, people,
-    routing, routing_forms, first_steps, wallet, numbers, package, rates, tokens, webhooks, audit,
-    find, design,
+    home, calls, call, exports, callbacks, live_map, live, clients, recordings, reports, limits,
+    people, routing, routing_forms, first_steps, wallet, numbers, package, rates, tokens, webhooks,
+    audit, find, design,
 )  # fmt: skip
 
 

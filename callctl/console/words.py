@@ -59,8 +59,53 @@ FEATURES = {
     "echo": N_("Echo test"),
     "check": N_("System check"),
     "pickup": N_("Pickup"),
+    "listen": N_("Listened to a call"),
+    "whisper": N_("Whispered to a call"),
+    "barge": N_("Barged into a call"),
 }
 """What a feature code was for: nobody was called, so that no other outcome says it well."""
+
+SUPERVISIONS = {
+    "listen": Badge(N_("listens"), "headphones", "purple"),
+    "whisper": Badge(N_("whispers"), "volume-2", "purple"),
+    "barge": Badge(N_("barges in"), "users", "purple"),
+}
+"""Calls that go on and are nobody's but a supervisor's."""
+
+INTERVENTIONS = {
+    "hang_up": Badge(N_("hung up"), "phone-off", "red"),
+    "transfer": Badge(N_("transferred"), "phone-forwarded", "grey"),
+    "listen": Badge(N_("listened"), "headphones", "purple"),
+    "whisper": Badge(N_("whispered"), "volume-2", "purple"),
+    "barge": Badge(N_("barged in"), "users", "purple"),
+}
+
+DEVICES = {
+    "reachable": Badge(N_("reachable"), "circle-check", "green"),
+    "unreachable": Badge(N_("does not answer"), "circle-x", "red"),
+    "unregistered": Badge(N_("not registered"), "circle-slash", "amber"),
+    "unknown": Badge(N_("not known yet"), "circle-help", "grey"),
+    "disabled": Badge(N_("switched off"), "circle-slash", "grey"),
+}
+
+REGISTRATIONS = {
+    "registered": Badge(N_("registered at the carrier"), "check", "green"),
+    "rejected": Badge(N_("refused by the carrier"), "ban", "red"),
+    "unregistered": Badge(N_("not registered at the carrier"), "x", "amber"),
+}
+
+PHONES = {
+    "ringing": Badge(N_("rings"), "bell", "amber"),
+    "talking": Badge(N_("talks"), "phone-call", "green"),
+    "calling": Badge(N_("calls"), "phone-outgoing", "blue"),
+    "supervising": Badge(N_("listens"), "headphones", "purple"),
+    "dnd": Badge(N_("do not disturb"), "ban", "grey"),
+    "unreachable": Badge(N_("does not answer"), "circle-x", "grey"),
+    "unregistered": Badge(N_("not registered"), "circle-slash", "grey"),
+    "disabled": Badge(N_("switched off"), "circle-slash", "grey"),
+    "free": Badge(N_("free"), "circle", "grey"),
+}
+"""What a phone does; of one that does nothing, whether it could."""
 
 DIRECTIONS = {
     "inbound": Badge(N_("Incoming"), "arrow-down-left", "blue"),

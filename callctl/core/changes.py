@@ -7,7 +7,12 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
     {
         "account.created": "an account was made below one's own; in the logs of both",
         "account.changed": "its name, zone or country; in the logs of both",
+        "call.barged": "somebody's phone was rung to talk in a call that went on",
+        "call.hung_up": "a call was ended for everybody in it",
+        "call.listened": "somebody's phone was rung to listen to a call that went on",
         "call.noted": "a note was written to a call; the call has its text",
+        "call.transferred": "a party of a call was sent elsewhere",
+        "call.whispered": "somebody's phone was rung to whisper to one side of a call",
         "callback.assigned": "an extension was made responsible for a callback, or nobody",
         "callback.settled": "a callback was settled by hand",
         "calls.imported": "calls of another system were stored, up to 500 a line",
@@ -107,6 +112,10 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "webhook.deleted": "a webhook was deleted",
         "webhook.replayed": "events were sent again",
         "webhook.secret_rotated": "a webhook got another secret",
+        "workplace.created": "a place was put on the map of workstations",
+        "workplace.changed": "where it is, its label, or its extension",
+        "workplace.deleted": "a place was taken off the map",
+        "workplaces.arranged": "places were made for extensions that had none",
     }
 )
 """``kind.verb`` → meaning. What is not here cannot be written (`callctl.db.audit`)."""

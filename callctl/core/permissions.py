@@ -13,6 +13,8 @@ class Scope(StrEnum):
     AUDIT_READ = "audit:read"
     CALLBACKS_WRITE = "callbacks:write"
     CALLS_ANNOTATE = "calls:annotate"
+    CALLS_CONTROL = "calls:control"
+    CALLS_LISTEN = "calls:listen"
     CALLS_PLACE = "calls:place"
     CALLS_READ = "calls:read"
     CLIENTS_DELETE = "clients:delete"
@@ -63,6 +65,8 @@ SCOPE_MEANINGS: Mapping[Scope, str] = MappingProxyType(
         Scope.AUDIT_READ: "See who changed what.",
         Scope.CALLBACKS_WRITE: "Settle callbacks by hand and say who is responsible.",
         Scope.CALLS_ANNOTATE: "Write notes on calls, acknowledge notices.",
+        Scope.CALLS_CONTROL: "Hang up and transfer calls that go on.",
+        Scope.CALLS_LISTEN: "Listen, whisper and barge into calls that go on.",
         Scope.CALLS_PLACE: "Place calls.",
         Scope.CALLS_READ: "Read the call history.",
         Scope.CLIENTS_DELETE: "Delete and merge clients, delete client groups.",
@@ -123,6 +127,7 @@ _OWN_CALLS: frozenset[str] = frozenset(
     {
         Scope.CALLBACKS_WRITE,
         Scope.CALLS_ANNOTATE,
+        Scope.CALLS_CONTROL,
         Scope.CALLS_PLACE,
         Scope.CALLS_READ,
         Scope.CLIENTS_READ,
@@ -133,7 +138,12 @@ _OWN_CALLS: frozenset[str] = frozenset(
         Scope.REPORTS_READ,
     }
 )
-_GROUPS_CALLS = _OWN_CALLS | {Scope.EXPORTS_WRITE, Scope.AUDIT_READ, Scope.USERS_READ}
+_GROUPS_CALLS = _OWN_CALLS | {
+    Scope.AUDIT_READ,
+    Scope.CALLS_LISTEN,
+    Scope.EXPORTS_WRITE,
+    Scope.USERS_READ,
+}
 
 ROLE_SCOPES: Mapping[str, frozenset[str]] = MappingProxyType(
     {

@@ -123,6 +123,9 @@ from recordings where account_id = $1
 insert into legal_holds (account_id, call, recording, reason, held_by)
 select account_id, call, id, $2, $2 from recordings where account_id = $1
 """,
+    "insert into workplaces (account_id, x, y, label, extension) values ($1, 0, 0, $2, '701')",
+    "insert into interventions (account_id, call_id, kind, target, author, state)"
+    " values ($1, 'a-1.1', 'listen', $2, $2, 'accepted')",
     "insert into call_notes (call, account_id, problem, solution, written_by)"
     " select id, account_id, $2, $2, $2 from calls where account_id = $1",
     """
@@ -158,7 +161,7 @@ KEYS: dict[str, str] = {
         for segment in (
             "calls", "recordings", "saved-filters", "client-types", "client-groups", "exports",
             "legal-holds", "webhooks", "notices", "tokens", "users", "groups", "invitations",
-            "payments", "transfers", "number-requests", "tariffs",
+            "payments", "transfers", "number-requests", "tariffs", "workplaces",
         )
     },
     "clients": _CLIENT.format("person"),

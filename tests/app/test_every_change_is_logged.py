@@ -17,6 +17,7 @@ import pytest
 
 from callctl.app import Daemon
 from callctl.asterisk.ami import AmiClient
+from callctl.core.calls.ongoing import OngoingCall, OngoingChannel
 from callctl.core.changes import ACTIONS
 from callctl.core.permissions import Role
 from callctl.http.endpoint import Endpoint
@@ -169,9 +170,9 @@ async def walk(running: Daemon) -> AsyncIterator[Walk]:
 
 async def test_every_operation_that_changes_something_writes_a_line(walk: Walk) -> None:
     for part in (
-        clients, client_lists, call_list, calls_and_recordings, pauses, exports_and_callbacks,
-        routing, tariffs, numbers, number_requests, webhooks_and_notices, people, profile, accounts,
-        packages, money,
+        clients, client_lists, call_list, calls_and_recordings, pauses, interventions, workplaces,
+        exports_and_callbacks, routing, tariffs, numbers, number_requests, webhooks_and_notices,
+        people, profile, accounts, packages, money,
     ):  # fmt: skip
         await part(walk)
     endpoints = walk.house.daemon.endpoints()
@@ -262,6 +263,34 @@ async def pauses(walk: Walk) -> None:
             path = f"/calls/live/{{uniqueid}}/recording/{verb}"
             await walk.change("POST", path, uniqueid="a-1.2")
         await ami.stop()
+
+
+async def interventions(walk: Walk) -> None:
+    """To a call that the daemon is told to see; Asterisk's side of AMI agrees to all of it."""
+    service = walk.house.daemon.interventions
+    channel = OngoingChannel("PJSIP/703-0000000b", "703", talking=True)
+    async with ami_peer(Switchboard().script) as port:
+        ami = AmiClient(HOST, port, "callctl", "secret")
+        await ami.start()
+        await ami.wait_for_state(connected=True, within=5)
+        service._ami = ami
+        service._why_not_live = lambda: None
+        service._find_call = lambda scope, uniqueid: OngoingCall(
+            uniqueid, (channel,), scope.extensions
+        )
+        path = "/calls/live/{uniqueid}"
+        for mode in ("listen", "whisper", "barge"):
+            await walk.change("POST", f"{path}/supervise", {"mode": mode}, uniqueid="a-1.2")
+        await walk.change("POST", f"{path}/transfer", {"to": "701"}, uniqueid="a-1.2")
+        await walk.change("POST", f"{path}/hangup", uniqueid="a-1.2")
+        await ami.stop()
+
+
+async def workplaces(walk: Walk) -> None:
+    place = (await walk.change("POST", "/workplaces", {"x": 3, "y": 1}))["id"]
+    await walk.change("PATCH", "/workplaces/{id}", {"x": 4}, id=place)
+    await walk.change("POST", "/workplaces/arrange")
+    await walk.change("DELETE", "/workplaces/{id}", id=place)
 
 
 async def exports_and_callbacks(walk: Walk) -> None:

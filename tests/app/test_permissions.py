@@ -47,9 +47,12 @@ UNREADABLE = {
 }
 """Files, which the house has none of; accounts, which only those above see."""
 OTHERWISE = {
-    # A call under way is needed (tests/recordings/test_live.py).
+    # A call under way is needed (tests/recordings/test_live.py, scenarios/test_interventions.py).
     ("POST", "/api/v1/calls/live/{uniqueid}/recording/pause"): "asterisk_unavailable",
     ("POST", "/api/v1/calls/live/{uniqueid}/recording/resume"): "asterisk_unavailable",
+    ("POST", "/api/v1/calls/live/{uniqueid}/hangup"): "asterisk_unavailable",
+    ("POST", "/api/v1/calls/live/{uniqueid}/transfer"): "asterisk_unavailable",
+    ("POST", "/api/v1/calls/live/{uniqueid}/supervise"): "asterisk_unavailable",
     # A token has no favourites; off one's own list goes whatever is not on it.
     ("PUT", "/api/v1/recordings/{id}/favourite"): "conflict",
     ("DELETE", "/api/v1/recordings/{id}/favourite"): "",
@@ -237,7 +240,11 @@ async def _with_real_ids(house: House, document: dict[str, object]) -> dict[str,
         changing = {
             method: {k: v for k, v in operation.items() if k != "parameters"}
             for method, operation in operations.items()
-            if method != "get" and "requestBody" in operation and "{" in path
+            if method != "get"
+            and "requestBody" in operation
+            and "{" in path
+            # Without an Asterisk these change nothing at all.
+            and OTHERWISE.get((method.upper(), path)) != "asterisk_unavailable"
         }
         if changing:
             kept[await house.path_of(path)] = changing

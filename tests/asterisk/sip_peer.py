@@ -89,13 +89,16 @@ class SipPeer:
         elif self._datagrams is not None:
             self._datagrams.sendto(text.encode(), to or (self.server, self.port))
 
-    def answer(self, request: Message, code: int, reason: str, *headers: str) -> None:
+    def answer(
+        self, request: Message, code: int, reason: str, *headers: str, body: str = ""
+    ) -> None:
         """Answers a request, to where it came from."""
         kept = re.findall(r"(?mi)^((?:Via|From|Call-ID|CSeq): [^\r\n]*)", request.text)
         to = request.header("To")
         if "tag=" not in to:
             to += ";tag=peer"
-        self.send(f"SIP/2.0 {code} {reason}", *kept, f"To: {to}", *headers, to=request.source)
+        first = f"SIP/2.0 {code} {reason}"
+        self.send(first, *kept, f"To: {to}", *headers, body=body, to=request.source)
 
     async def receive(self, method: str = "", *, code: int = 0) -> Message:
         """The next request of that method, or the next final answer (`code` 0: any).

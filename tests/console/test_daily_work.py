@@ -37,7 +37,7 @@ async def test_a_call_appears_live_while_it_rings_and_is_gone_when_it_ends(
     page = await sign_in()
     await page.goto("/live")
     # Without an Asterisk nobody can be sure of what goes on: the page says so.
-    await expect(page.locator("text=Not live.")).to_be_visible()
+    await expect(page.locator("#live").get_by_text("Not live.")).to_be_visible()
     rows = rows_at("answered", time.time() - 2).splitlines(keepends=True)
     house.write(b"".join(rows[:3]))
     table = page.get_by_role("region", name="Calls now").locator("tbody tr")

@@ -11,7 +11,8 @@ from tests.console.house import House
 
 PAGES = (
     "/calls?extension=203", "/calls?number=99999999", "/calls/{call}", "/exports", "/limits",
-    "/design", "/profile", "/", "/?period=7d", "/callbacks", "/live", "/clients", "/clients/new",
+    "/design", "/profile", "/", "/?period=7d", "/callbacks", "/live", "/live/map", "/clients",
+    "/clients/new",
     "/recordings", "/reports", "/reports/calls-by-period", "/reports/employees-distribution",
     "/people", "/people/new", "/people/{user}", "/tokens", "/webhooks", "/audit", "/settings",
     "/first-steps",
@@ -62,6 +63,7 @@ async def test_nothing_keeps_anybody_out_and_nothing_is_cut_off_on_a_phone(
     theirs, own = await sign_in("sara"), await sign_in()
     axe = AXE.read_text()
     wrong: dict[str, object] = {}
+    await own.request.post("/live/map/arrange", headers={"Origin": house.url})
     pages = [(own, path) for path in PAGES] + [(theirs, path) for path in OF_A_CUSTOMER]
     for page, path in pages:
         await page.emulate_media(color_scheme="light")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from callctl.app.live import ongoing_call
 from callctl.core.calls.live import LiveCalls
 from callctl.core.scope import CallScope
 from callctl.db.pool import Database
@@ -71,10 +72,19 @@ async def test_somebody_with_calls_of_their_own_sees_no_others(desk: Desk) -> No
     async with following(desk) as now:
         desk.write(b"".join(rows_now("answered")[:7]))
         await now.until_kinds(LIVE)
+        (call,) = now.live.view(CallScope(desk.account_id)).items
         for extensions, seen in ((("201",), 1), (("202",), 0), ((), 0)):
             scope = CallScope(desk.account_id, extensions)
             assert len(now.live.view(scope).items) == seen
-        assert now.live.view(CallScope(desk.account_id + 1)).items == []
+            assert bool(ongoing_call(now.live, scope, call.call_id)) == bool(seen)
+        stranger = CallScope(desk.account_id + 1)
+        assert now.live.view(stranger).items == []
+        assert ongoing_call(now.live, stranger, call.call_id) is None
+        acted_on = ongoing_call(now.live, CallScope(desk.account_id, ("201",)), call.call_id)
+        assert acted_on is not None
+        first, *_ = acted_on.channels
+        assert first.extension is None, "the caller's comes first: a hunt must not go on"
+        assert [c.extension for c in acted_on.talking_extensions()] == ["201"]
 
 
 async def test_what_rang_while_the_database_was_away_is_not_told_after_the_end(

@@ -10,12 +10,13 @@ import pytest
 
 from callctl.asterisk.ami import AmiClient, AmiTiming
 from callctl.core.errors import CallctlError
+from callctl.core.numbers.dialled import normalise_dialled
 from callctl.core.permissions import Scope
 from callctl.core.routing.model import Extension
 from callctl.db.pool import Database
 from callctl.features.originate.api import endpoints
 from callctl.features.originate.model import PlaceCall
-from callctl.features.originate.service import OriginateService, normalise_dialled
+from callctl.features.originate.service import OriginateService
 from callctl.features.originate.store import OrderStore
 from callctl.http.endpoint import Actor
 from callctl.http.server import HttpServer, build_web_app

@@ -1,17 +1,31 @@
-"""An empty system: to the first extension, the first phone, the first call, the first number."""
+"""An empty system: to the first extension, the first phone, the first call, the first number.
 
+What is done is told by what there is: a phone is there once Asterisk reaches it, a call once it is
+in the history.
+"""
+
+import ipaddress
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import web
+from markupsafe import Markup
 
 from callctl.console.desk import Desk, Visit, routes_of
 from callctl.console.pages.routing import document_of, revision_of
+from callctl.console.qr import qr_svg
+from callctl.console.softphones import grandstream_account
+from callctl.core.devices import DeviceState
 from callctl.core.errors import CallctlError
 from callctl.core.permissions import Scope
+from callctl.features.devices.model import DevicesView, ExtensionState
 
 _SIP_PORT = 5060
+_ECHO = "*43"
+_CALL_PROBLEMS = (
+    "asterisk_unavailable", "call_failed", "call_uncertain", "invalid_field", "package_required",
+)  # fmt: skip
 
 
 def routes(desk: Desk) -> list[web.AbstractRouteDef]:
@@ -21,27 +35,74 @@ def routes(desk: Desk) -> list[web.AbstractRouteDef]:
         [
             ("GET", "/first-steps", show, write),
             ("POST", "/first-steps/extension", add_extension, write),
+            ("POST", "/first-steps/call", call, Scope.CALLS_PLACE),
         ],
     )
 
 
 async def show(visit: Visit, error: CallctlError | None = None) -> web.Response:
-    """What is done is told by what there is, so that it can be left and come back to."""
+    """Shown again and again by its script, so that a step is ticked as soon as it is done."""
     document: dict[str, Any] = msgspec.to_builtins(await visit.get("/routing", with_secrets=True))
     extensions = document.get("extensions", [])
-    calls = await visit.get("/calls", limit=1) if visit.may(Scope.CALLS_READ) else None
+    extension = extensions[0] if extensions else None
+    server = urlsplit(f"//{visit.request.host}").hostname or ""
+    devices: DevicesView | None = None
+    if visit.may(Scope.CALLS_READ):
+        devices = await visit.get("/devices")
+    phone = _phone(devices, extension)
     return visit.page(
         "first_run/first_steps.html",
         error.status if error else 200,
-        extension=extensions[0] if extensions else None,
-        endpoint=extensions[0]["number"] if extensions else "",
-        server=urlsplit(f"//{visit.request.host}").hostname or "",
+        extension=extension,
+        server=server,
+        server_is_here=_is_this_machine(server),
         port=_SIP_PORT,
-        has_call=bool(calls and calls.items),
+        sip_user=phone.sip_user if phone else "",
+        qr=_code(server, phone, extension) if phone and extension else None,
+        echo=_ECHO,
+        phone=phone.state if phone and devices and devices.live else None,
+        trunk=_trunk(devices),
+        has_call=await _has_call(visit, extension),
         has_trunk=bool(document.get("trunks")),
         has_number=bool(document.get("dids")),
+        may_call=visit.may(Scope.CALLS_PLACE),
         error=error,
     )
+
+
+def _code(server: str, phone: ExtensionState, extension: dict[str, Any]) -> Markup:
+    secret, name = extension.get("secret", ""), extension.get("name", "") or phone.number
+    return qr_svg(grandstream_account(f"{server}:{_SIP_PORT}", phone.sip_user, secret, name))
+
+
+def _is_this_machine(server: str) -> bool:
+    """Whether another device would look for it at itself."""
+    try:
+        return ipaddress.ip_address(server).is_loopback
+    except ValueError:
+        return server == "localhost"
+
+
+def _phone(devices: DevicesView | None, extension: dict[str, Any] | None) -> ExtensionState | None:
+    """Of the first extension."""
+    if devices is None or extension is None:
+        return None
+    return next((e for e in devices.extensions if e.number == extension["number"]), None)
+
+
+def _trunk(devices: DevicesView | None) -> DeviceState | None:
+    """How the one stands that is reached best."""
+    if devices is None or not devices.live:
+        return None
+    there = {trunk.state for trunk in devices.trunks}
+    return next((state for state in DeviceState if state in there), None)
+
+
+async def _has_call(visit: Visit, extension: dict[str, Any] | None) -> bool:
+    if extension is None or not visit.may(Scope.CALLS_READ):
+        return False
+    calls = await visit.get("/calls", extension=extension["number"], limit=1)
+    return bool(calls.items)
 
 
 async def add_extension(visit: Visit) -> web.StreamResponse:
@@ -56,3 +117,15 @@ async def add_extension(visit: Visit) -> web.StreamResponse:
             raise
         return await show(visit, error)
     return visit.go("/first-steps", "saved")
+
+
+async def call(visit: Visit) -> web.StreamResponse:
+    """Ring the first phone, and let it hear itself."""
+    form = await visit.form()
+    try:
+        await visit.send("POST", "/calls", {"from": form.get("from", ""), "to": _ECHO})
+    except CallctlError as error:
+        if error.code not in _CALL_PROBLEMS:
+            raise
+        return await show(visit, error)
+    return visit.go("/first-steps", "placed")

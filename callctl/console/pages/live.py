@@ -1,71 +1,142 @@
 """Calls that go on now, extensions and trunks; a script keeps the page up to date."""
 
-from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
+from callctl.console import words
 from callctl.console.desk import Desk, Visit, routes_of
+from callctl.console.words import Badge
 from callctl.core.errors import CallctlError
 from callctl.core.permissions import Scope
+from callctl.features.devices.model import DevicesView
+from callctl.features.events.model import LiveView
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """An extension as it is shown: what it does, or whether it could."""
+
+    number: str
+    name: str
+    look: Badge
 
 
 def routes(desk: Desk) -> list[web.AbstractRouteDef]:
-    control = Scope.RECORDINGS_CONTROL
+    control, recordings = Scope.CALLS_CONTROL, Scope.RECORDINGS_CONTROL
     return routes_of(
         desk,
         [
             ("GET", "/live", show, Scope.CALLS_READ),
-            ("POST", "/live/{uniqueid}/pause", pause, control),
-            ("POST", "/live/{uniqueid}/resume", resume, control),
+            ("POST", "/live/{uniqueid}/pause", pause, recordings),
+            ("POST", "/live/{uniqueid}/resume", resume, recordings),
+            ("POST", "/live/{uniqueid}/hangup", hang_up, control),
+            ("POST", "/live/{uniqueid}/transfer", transfer, control),
+            ("POST", "/live/{uniqueid}/supervise", supervise, Scope.CALLS_LISTEN),
         ],
     )
 
 
 async def show(visit: Visit, error: CallctlError | None = None) -> web.Response:
-    view = await visit.get("/calls/live")
-    busy: dict[str, str] = {}
-    on_trunk: dict[str, int] = defaultdict(int)
-    for call in view.items:
-        for party in call.ringing:
-            busy[party] = "ringing"
-        for party in {call.extension, call.answered_by} - {None}:
-            busy.setdefault(party, "talking" if call.answered_at else "calling")
-        if call.direction != "internal":
-            on_trunk[call.direction] += 1
+    view, devices = await visit.get("/calls/live"), await visit.get("/devices")
+    phones = await list_phones(visit, view, devices)
     return visit.page(
         "live/live.html",
         error.status if error else 200,
         view=view,
-        extensions=await _extensions(visit),
-        busy=busy,
-        on_trunk=on_trunk,
-        trunks=(await visit.get("/routing/trunks")).items if visit.may(Scope.ROUTING_READ) else [],
-        may_control=visit.may(Scope.RECORDINGS_CONTROL),
+        devices=devices,
+        phones=phones,
+        trunk_hosts=await _trunk_hosts(visit),
+        map=await visit.get("/workplaces"),
+        phone_of={phone.number: phone for phone in phones},
+        may_record=visit.may(Scope.RECORDINGS_CONTROL),
+        may_control=visit.may(Scope.CALLS_CONTROL),
+        may_listen=visit.may(Scope.CALLS_LISTEN),
+        may_arrange=visit.may(Scope.SETTINGS_WRITE),
         error=error,
     )
 
 
-async def _extensions(visit: Visit) -> list[Any]:
+async def list_phones(visit: Visit, view: LiveView, devices: DevicesView) -> list[Phone]:
     """Those whose calls one sees; whoever may not read the routing knows them by number only."""
-    seen = visit.actor.extensions
+    known: dict[str, Any] = {}
     if visit.may(Scope.ROUTING_READ):
         found = (await visit.get("/routing/extensions")).items
-        return [one for one in found if seen is None or one.number in seen]
-    return [{"number": number, "name": ""} for number in seen or ()]
+        known = {one.number: one for one in found}
+    doing = activities(view)
+    reach = {device.number: device.state for device in devices.extensions if devices.live}
+    numbers = dict.fromkeys(
+        [*(d.number for d in devices.extensions), *(visit.actor.extensions or ())]
+    )
+    return [
+        Phone(
+            number,
+            known[number].name if number in known else "",
+            _look(doing.get(number), reach.get(number), number in known and known[number].dnd),
+        )
+        for number in numbers
+    ]
+
+
+def activities(view: LiveView) -> dict[str, str]:
+    """What each extension does that has a part in a call."""
+    doing: dict[str, str] = {}
+    for call in view.items:
+        for party in _parties(call.extension, *call.talking):
+            if call.feature is not None:
+                found = "supervising" if call.feature in words.SUPERVISIONS else "calling"
+            else:
+                found = "talking" if party in call.talking else "calling"
+            doing.setdefault(party, found)
+        for party in call.ringing:
+            doing[party] = "ringing"
+    return doing
+
+
+def _parties(*found: str | None) -> Iterable[str]:
+    return dict.fromkeys(party for party in found if party)
+
+
+def _look(does: str | None, reach: str | None, dnd: bool) -> Badge:
+    state = does or ("dnd" if dnd else reach)
+    return words.PHONES.get(state or "free") or words.PHONES["free"]
+
+
+async def _trunk_hosts(visit: Visit) -> dict[str, str]:
+    if not visit.may(Scope.ROUTING_READ):
+        return {}
+    return {trunk.name: trunk.host for trunk in (await visit.get("/routing/trunks")).items}
 
 
 async def pause(visit: Visit) -> web.StreamResponse:
-    return await _control(visit, "pause", "paused")
+    return await _act(visit, "recording/pause", "paused")
 
 
 async def resume(visit: Visit) -> web.StreamResponse:
-    return await _control(visit, "resume", "resumed")
+    return await _act(visit, "recording/resume", "resumed")
 
 
-async def _control(visit: Visit, verb: str, notice: str) -> web.StreamResponse:
+async def hang_up(visit: Visit) -> web.StreamResponse:
+    return await _act(visit, "hangup", "hung_up")
+
+
+async def transfer(visit: Visit) -> web.StreamResponse:
+    body = (await visit.form()).pick("to", "extension")
+    return await _act(visit, "transfer", "transferred", body)
+
+
+async def supervise(visit: Visit) -> web.StreamResponse:
+    body = (await visit.form()).pick("mode", "extension", "from")
+    return await _act(visit, "supervise", "listening", body)
+
+
+async def _act(
+    visit: Visit, verb: str, notice: str, body: dict[str, Any] | None = None
+) -> web.StreamResponse:
     try:
-        await visit.send("POST", f"/calls/live/{visit.path('uniqueid')}/recording/{verb}")
+        await visit.send("POST", f"/calls/live/{visit.path('uniqueid')}/{verb}", body)
     except CallctlError as error:
         return await show(visit, error)
     return visit.go("/live", notice)

@@ -17,6 +17,7 @@ from callctl.core.routing.plan import Direction
 NEWS_US = 30_000_000
 """Older rows are a backlog's: that somebody rang then is no news (microseconds)."""
 
+_NO_NUMBER = frozenset({"", "s", "h", "failed"})
 _HOLDING = '"holding_bridge"'
 _MOVED = frozenset({"BLINDTRANSFER", "ATTENDEDTRANSFER", "PICKUP", "LOCAL_OPTIMIZE"})
 
@@ -53,6 +54,7 @@ class LiveCall:
     extension: str | None
     did: str | None = None
     emergency: bool = False
+    feature: str | None = None
     caller: str | None = None
     answered_us: int | None = None
     answered_by: str | None = None
@@ -72,6 +74,12 @@ class LiveCall:
         """Who rings now: extensions, or the trunk that calls somebody outside."""
         called = [c for u, c in self.channels.items() if u != self.caller and not c.inner]
         return [c.extension or c.trunk or c.name for c in called if not c.answered]
+
+    @property
+    def talking(self) -> list[str]:
+        """Extensions that are joined with somebody now."""
+        own = (c.extension for c in self.channels.values() if c.in_bridge and c.extension)
+        return list(dict.fromkeys(own))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +184,7 @@ class LiveCalls:
             news.append(LiveNews(EventKind.CALL_RINGING, call, event.time_us, who))
 
     def _new_call(self, event: CelEvent, owner: int | None) -> LiveCall:
-        dialled = event.exten if event.exten not in ("", "s", "h", "failed") else ""
+        dialled = event.exten if event.exten not in _NO_NUMBER else ""
         call = LiveCall(
             call_id=event.uniqueid,
             account_id=owner,
@@ -258,6 +266,9 @@ def _earlier(a: int | None, b: int | None) -> int | None:
 
 def _routed(call: LiveCall, event: CelEvent) -> None:
     """What callctl itself decided is known better by it than by the channel."""
+    if call.to_number is None and event.exten not in _NO_NUMBER:
+        # A phone that was rung to dial begins with no number.
+        call.to_number = clean_number(event.exten, keep=True)
     if call.did is not None:
         return
     fields = parse_fields(event.extra)
@@ -268,4 +279,6 @@ def _routed(call: LiveCall, event: CelEvent) -> None:
     if direction in ("outbound", "internal") and call.direction is not Direction.INBOUND:
         call.direction = Direction(direction)
     call.did = fields.get("did") or ""
-    call.emergency = fields.get("route", "").startswith("emergency:")
+    route = fields.get("route", "")
+    call.emergency = route.startswith("emergency:")
+    call.feature = route.removeprefix("feature:") if route.startswith("feature:") else None

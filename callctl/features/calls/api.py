@@ -59,7 +59,8 @@ def endpoints(service: CallService) -> list[Endpoint]:
         return await service.list_calls(call.actor.calls, call.query)
 
     async def get_call(call: ApiCall) -> object:
-        return await service.get_call(call.actor.calls, path_id(call.path))
+        supervision = Scope.CALLS_LISTEN in call.actor.scopes
+        return await service.get_call(call.actor.calls, path_id(call.path), supervision=supervision)
 
     async def get_rows(call: ApiCall) -> object:
         rows = await service.get_journal_rows(call.actor.calls, path_id(call.path))

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
+from callctl.core.calls.interventions import InterventionKind
+
 DirectionName = Literal["inbound", "outbound", "internal"]
 DispositionName = Literal[
     "ANSWERED", "CANCELLED", "NO_ANSWER", "BUSY", "REJECTED", "FAILED", "UNKNOWN"
@@ -179,6 +181,18 @@ class PauseView(Struct, frozen=True):
     resumed_by: str | None
 
 
+class InterventionView(Struct, frozen=True):
+    """What somebody did to the call while it went on (docs/live.md). `certain` false: Asterisk was
+    told, and did not answer whether it did it. Listening is shown to those who may listen."""
+
+    kind: InterventionKind
+    extension: str | None
+    target: str | None
+    by: str
+    at: datetime
+    certain: bool
+
+
 class CostView(Struct, frozen=True):
     """What the account pays for one part of a call: `price` to its seller, `carrier` to its
     carrier. `leg` counts the call's legs from 0; `prefix` and `destination` are the rate's.
@@ -238,6 +252,7 @@ class CallDetail(Struct, frozen=True):
     plan_id: str | None
     notes: list[NoteView]
     costs: list[CostView]
+    interventions: list[InterventionView] = []
 
 
 FilterName = Annotated[str, Meta(min_length=1, max_length=100)]

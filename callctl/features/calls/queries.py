@@ -78,6 +78,12 @@ PAUSES = """
 select paused_at, paused_by, resumed_at, resumed_by from recording_pauses
 where account_id = $1 and linkedid = any($2::text[]) order by id
 """
+INTERVENTIONS = """
+select kind, extension, target, author as by, at, state = 'accepted' as certain from interventions
+where account_id = $1 and call_id = any($2::text[]) and state <> 'refused'
+  and ($3 or kind <> all($4::text[]))
+order by at, id
+"""
 NOTES = """
 select problem, solution, written_by, written_at from call_notes where call = $1 order by id desc
 """

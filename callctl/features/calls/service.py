@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from callctl.core.author import Author
+from callctl.core.calls.interventions import SUPERVISION
 from callctl.core.errors import CallctlError
 from callctl.core.routing.encoding import decode_why
 from callctl.core.routing.reasons import render_reason
@@ -24,6 +25,7 @@ from callctl.features.calls.model import (
     CallFilters,
     CallSummary,
     CostView,
+    InterventionView,
     LegView,
     NewNote,
     NoteView,
@@ -82,8 +84,11 @@ class CallService:
             found = await _find_page(connection, scope, filters)
         return await _read_page(self._db.fetch_planned_once, found)
 
-    async def get_call(self, scope: CallScope, id_: int) -> CallDetail:
-        """Raises CallctlError("not_found"), also for a call outside the scope."""
+    async def get_call(
+        self, scope: CallScope, id_: int, *, supervision: bool = False
+    ) -> CallDetail:
+        """`supervision`: tell who listened, too. Raises CallctlError("not_found"), also for a call
+        outside the scope."""
         extensions = list(scope.extensions) if scope.extensions is not None else None
         row = await self._db.fetchrow(queries.GET_CALL, scope.account_id, id_, extensions)
         if row is None:
@@ -111,6 +116,16 @@ class CallService:
             costs=[
                 CostView(**dict(r))
                 for r in await self._db.fetch(queries.COSTS, id_, scope.account_id)
+            ],
+            interventions=[
+                msgspec.convert(dict(r), InterventionView)
+                for r in await self._db.fetch(
+                    queries.INTERVENTIONS,
+                    scope.account_id,
+                    [fields["call_id"], *linkedids],
+                    supervision,
+                    sorted(SUPERVISION),
+                )
             ],
         )
 

@@ -93,16 +93,20 @@ class LiveDesk:
     def account_of(self, call: LiveCall) -> int:
         return call.account_id or self._default_account_id()
 
+    def find(self, scope: CallScope, uniqueid: str) -> LiveCall | None:
+        """The call of this channel, while it goes on and if the scope sees it."""
+        call = self._live.call_of(uniqueid)
+        return call if call is not None and self._is_in(scope, call) else None
+
+    def _is_in(self, scope: CallScope, call: LiveCall) -> bool:
+        own = scope.extensions
+        inside = own is None or not call.extensions.keys().isdisjoint(own)
+        return inside and self.account_of(call) == scope.account_id
+
     def view(self, scope: CallScope) -> LiveView:
         """The calls of `scope`, the oldest first."""
         now_us = time.time_ns() // 1000
-        own = None if scope.extensions is None else set(scope.extensions)
-        items = [
-            self.view_of(call, now_us)
-            for call in self._live
-            if self.account_of(call) == scope.account_id
-            and (own is None or not own.isdisjoint(call.extensions))
-        ]
+        items = [self.view_of(call, now_us) for call in self._live if self._is_in(scope, call)]
         reason = self.why_not_live()
         items.sort(key=lambda c: c.started_at)
         return LiveView(reason is None, reason, _instant(now_us), items)
@@ -132,11 +136,13 @@ class LiveDesk:
             answered_at=None if answered is None else _instant(answered),
             answered_by=call.answered_by,
             ringing=call.ringing,
+            talking=call.talking,
             extensions=list(call.extensions),
             talk_seconds=0.0 if answered is None else max(0, now_us - answered) / 1_000_000,
             cost=cost.amount,
             currency=cost.currency,
             cost_reason=cost.reason,
+            feature=call.feature,
         )
 
     def _cost(self, call: LiveCall, to_number: str | None, now_us: int) -> CallCost:

@@ -11,10 +11,12 @@ DirectionName = Literal["inbound", "outbound", "internal"]
 
 
 class LiveCallView(Struct, frozen=True, forbid_unknown_fields=True):
-    """A call that goes on. `ringing`: the extensions (or the trunk) that ring now. `extensions`:
-    all that had a part in it so far. `talk_seconds` counts until now, 0 before the answer. `cost`:
-    what the account pays for it up to now, in minor units of `currency`; null for what does not
-    go outside, and where there is no price: then `cost_reason` says why (docs/rates.md)."""
+    """A call that goes on. `ringing`: the extensions (or the trunk) that ring now; `talking`: the
+    extensions that are joined with somebody now; `extensions`: all that had a part in it so far.
+    `talk_seconds` counts until now, 0 before the answer. `cost`: what the account pays for it up to
+    now, in minor units of `currency`; null for what does not go outside, and where there is no
+    price: then `cost_reason` says why (docs/rates.md).
+    `feature`: of what is no call to anybody, what it is: `echo`, `listen`, `whisper`, `barge`, …"""
 
     call_id: str
     direction: DirectionName
@@ -28,11 +30,13 @@ class LiveCallView(Struct, frozen=True, forbid_unknown_fields=True):
     answered_at: datetime | None
     answered_by: str | None
     ringing: list[str]
+    talking: list[str]
     extensions: list[str]
     talk_seconds: float
     cost: int | None = None
     currency: str | None = None
     cost_reason: str | None = None
+    feature: str | None = None
 
 
 class LiveView(Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,7 +1,6 @@
 """Click-to-call: ring an extension's phone, then let it dial. Ordered once, never resent."""
 
 import asyncio
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
@@ -16,6 +15,7 @@ from callctl.asterisk.ami_protocol import (
     AmiTimeout,
 )
 from callctl.core.errors import CallctlError
+from callctl.core.numbers.dialled import normalise_dialled
 from callctl.core.permissions import Scope
 from callctl.core.routing.model import Extension
 from callctl.db.idempotency import check_key
@@ -29,9 +29,6 @@ log = get_logger(__name__)
 
 CONTEXT = "originate"
 """The door of the dialplan for phones that were rung to dial (dialplan/10-doors.conf)."""
-
-_IGNORED = re.compile(r"[\s().\-/]")
-_NUMBER = re.compile(r"\+?[0-9*#]{1,30}")
 
 FindExtension = Callable[[int, str], Extension | None]
 """(account id, number) to the extension as it is routed now."""
@@ -87,7 +84,7 @@ class OriginateService:
         """
         key = check_key(key)
         account_id = actor.account_id
-        extension = await self._extension(actor, order.from_)
+        extension = await self.calling_extension(actor, order.from_)
         number = await self._number(actor, order, extension.number)
         asked = (extension.number, number, order.ring_seconds)
         if key and (earlier := await self._store.get_by_key(account_id, key)):
@@ -103,7 +100,9 @@ class OriginateService:
         # The client may go away; the order and its row must still come to one end together.
         return await asyncio.shield(self._send(new, extension))
 
-    async def _extension(self, actor: Actor, wanted: str | None) -> Extension:
+    async def calling_extension(self, actor: Actor, wanted: str | None) -> Extension:
+        """By whose phone the actor calls: `wanted`, None = their own. Raises
+        CallctlError("invalid_field")."""
         number = wanted
         if wanted is None or actor.extensions is not None:
             user = actor.author.responsible_id
@@ -171,14 +170,6 @@ class OriginateService:
         # which is told as uncertain.
         with suppress(CallctlError):
             await self._store.finish(order.id, state, detail)
-
-
-def normalise_dialled(text: str, field: str = "body.to") -> str:
-    """``+36 (1) 234-5678`` as ``+3612345678``. Raises CallctlError("invalid_field")."""
-    number = _IGNORED.sub("", text)
-    if not _NUMBER.fullmatch(number) or not number.isascii():
-        raise CallctlError("invalid_field", "not a number to dial", field=field)
-    return number
 
 
 def _tell_again(earlier: CallOrder, asked: tuple[str, str, int]) -> PlacedCall:

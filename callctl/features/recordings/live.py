@@ -5,7 +5,6 @@ when is with the call's record.
 """
 
 import asyncio
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from typing import Any, Protocol
 
 from callctl.asterisk.ami import AmiState
 from callctl.asterisk.ami_protocol import AmiError, AmiNotConnected, AmiResponse
+from callctl.core.calls.ongoing import is_uniqueid
 from callctl.core.errors import CallctlError
 from callctl.db.audit import record_change
 from callctl.db.pool import Database
@@ -21,8 +21,6 @@ from callctl.http.endpoint import Actor
 from callctl.telemetry.log import get_logger
 
 log = get_logger("recordings")
-
-_UNIQUEID = re.compile(r"([0-9A-Za-z_.-]{1,100}-)?[0-9]{1,12}\.[0-9]{1,12}", re.ASCII)
 
 ADD_PAUSE = """
 insert into recording_pauses (account_id, linkedid, paused_at, paused_by)
@@ -81,7 +79,7 @@ class LiveRecordings:
         Raises CallctlError: `not_found` (no such call under way, also outside the actor's calls),
         `conflict` (it is not recorded), `asterisk_unavailable`, `call_failed`.
         """
-        if not _UNIQUEID.fullmatch(uniqueid):
+        if not is_uniqueid(uniqueid):
             raise _not_found(uniqueid)
         if not self._ami.state.connected:
             raise CallctlError("asterisk_unavailable", "no connection to Asterisk")

@@ -1,15 +1,22 @@
-// Keeps the live page up to date: the stream of events says that something happened, the page is
-// asked for what there is now. So nothing is missed, whatever restarts in between.
+// Keeps a page up to date: the stream of events says that something happened, the page is asked for
+// what there is now. So nothing is missed, whatever restarts in between.
 
 const AT_LEAST_EVERY_MS = 5000;
 const AT_MOST_EVERY_MS = 250;
+const PATIENCE_MS = 8000;
 
+const root = () => document.querySelector("[data-live]");
 const sign = document.querySelector("[data-stream]");
 const words = document.querySelector("[data-stream-text]");
+const lost = document.querySelector("[data-stream-lost]");
 let asked = 0;
 let waiting = null;
+let shownAt = new Date();
 
 function say(open) {
+  if (open) shownAt = new Date();
+  else document.querySelector("[data-stream-since]").textContent = shownAt.toLocaleTimeString(document.documentElement.lang);
+  lost.hidden = open;
   sign.hidden = false;
   sign.classList.toggle("green", open);
   sign.classList.toggle("red", !open);
@@ -17,17 +24,74 @@ function say(open) {
   words.textContent = open ? words.dataset.open : words.dataset.closed;
 }
 
+// Not under somebody's fingers: what has the focus, or is open, stays as it is.
+const busy = (element) =>
+  element.contains(document.activeElement) || element.matches(":popover-open") || element.querySelector(":popover-open") !== null;
+
+function replace(old, fresh) {
+  for (const details of old.querySelectorAll("details[id][open]")) {
+    const same = fresh.querySelector(`#${CSS.escape(details.id)}`);
+    if (same) same.open = true;
+  }
+  old.replaceWith(document.adoptNode(fresh));
+}
+
+function gone(old) {
+  if (!busy(old)) return old.remove();
+  const note = old.querySelector("[data-over]");
+  if (!note) return old.remove();
+  note.hidden = false;
+  for (const form of old.querySelectorAll("form")) form.remove();
+}
+
+// Rows by their key; of the row that is busy, cell by cell.
+function renewRows(old, fresh) {
+  const rows = new Map([...old.children].map((row) => [row.dataset.key, row]));
+  let before = null;
+  for (const row of [...fresh.children]) {
+    const known = rows.get(row.dataset.key);
+    rows.delete(row.dataset.key);
+    if (!known) {
+      const added = document.adoptNode(row);
+      if (before) before.after(added);
+      else old.prepend(added);
+      before = added;
+    } else if (!busy(known)) {
+      replace(known, row);
+      before = row;
+    } else {
+      if (known.matches("tr")) [...known.cells].forEach((cell, n) => busy(cell) || (row.cells[n] && replace(cell, row.cells[n].cloneNode(true))));
+      before = known;
+    }
+  }
+  for (const row of rows.values()) gone(row);
+}
+
+function renew(shown, fresh) {
+  const parts = new Map([...fresh.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part]));
+  if (parts.size !== shown.querySelectorAll("[data-part]").length && !busy(shown)) return replace(shown, fresh);
+  for (const old of [...shown.querySelectorAll("[data-part]")]) {
+    const part = parts.get(old.dataset.part);
+    if (!part) continue;
+    if (!busy(old)) {
+      replace(old, part);
+      continue;
+    }
+    const keys = (element) => (element.matches("[data-keys]") ? element : element.querySelector("[data-keys]"));
+    if (keys(old) && keys(part)) renewRows(keys(old), keys(part));
+    else if (keys(old)) [...keys(old).children].forEach(gone);
+  }
+}
+
 async function refresh() {
   waiting = null;
   asked = Date.now();
   try {
-    const answer = await fetch("/live", { headers: { Accept: "text/html" } });
+    const answer = await fetch(root().dataset.live, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(PATIENCE_MS) });
     if (answer.redirected) return window.location.assign(answer.url);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const fresh = page.getElementById("live");
-    const shown = document.getElementById("live");
-    // Not under somebody's fingers.
-    if (fresh && !shown.contains(document.activeElement)) shown.replaceWith(document.adoptNode(fresh));
+    const fresh = page.querySelector("[data-live]");
+    if (fresh) renew(root(), fresh);
     say(Boolean(fresh));
   } catch {
     say(false);
@@ -42,7 +106,10 @@ const kinds = ["call.ringing", "call.answered", "call.ended", "call.changed", "l
 const events = new EventSource("/api/v1/events");
 for (const kind of kinds) events.addEventListener(kind, soon);
 events.addEventListener("open", soon);
-events.addEventListener("error", () => say(false));
+events.addEventListener("error", () => {
+  say(false);
+  soon();
+});
 window.addEventListener("offline", () => say(false));
 window.addEventListener("online", soon);
 setInterval(soon, AT_LEAST_EVERY_MS);

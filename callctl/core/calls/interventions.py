@@ -1,0 +1,28 @@
+"""What somebody may do to a call that goes on."""
+
+from enum import StrEnum
+
+
+class InterventionKind(StrEnum):
+    """As the API and the table `interventions` name it."""
+
+    HANG_UP = "hang_up"
+    TRANSFER = "transfer"
+    LISTEN = "listen"
+    WHISPER = "whisper"
+    BARGE = "barge"
+
+
+SUPERVISION: frozenset[str] = frozenset(
+    {InterventionKind.LISTEN, InterventionKind.WHISPER, InterventionKind.BARGE}
+)
+"""Those that only people who may listen are told of."""
+
+
+class InterventionState(StrEnum):
+    """Every state but `SENDING` is final: nothing is sent twice."""
+
+    SENDING = "sending"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    UNCERTAIN = "uncertain"

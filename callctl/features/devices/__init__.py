@@ -1,0 +1,1 @@
+"""Whether phones and trunks can be reached."""

@@ -1,0 +1,1 @@
+"""What people do to calls that go on: hang up, transfer, listen."""

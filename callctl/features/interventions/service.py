@@ -1,0 +1,274 @@
+"""Hang up, transfer, listen to, whisper into and barge into calls that go on.
+
+Each is on record before Asterisk is told: nobody is listened to without a line that says who did.
+What Asterisk is told is sent once.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+from callctl.asterisk.ami import AmiState
+from callctl.asterisk.ami_protocol import (
+    AmiConnectionLost,
+    AmiError,
+    AmiNotConnected,
+    AmiRefused,
+    AmiResponse,
+    AmiTimeout,
+)
+from callctl.core.calls.interventions import InterventionKind, InterventionState
+from callctl.core.calls.ongoing import OngoingCall, OngoingChannel, is_uniqueid
+from callctl.core.errors import CallctlError
+from callctl.core.numbers.dialled import normalise_dialled
+from callctl.core.routing.model import Extension
+from callctl.core.scope import CallScope
+from callctl.features.interventions.model import InterventionView, SuperviseCall, TransferCall
+from callctl.features.interventions.store import Intervention, InterventionStore, Wanted
+from callctl.http.endpoint import Actor
+from callctl.telemetry.log import get_logger
+
+log = get_logger("interventions")
+
+TRANSFER_DOOR = "from-transfer"
+"""Where transfers by phones enter the dialplan (dialplan/10-doors.conf), and ours as well."""
+
+SUPERVISE_DOOR = "supervise"
+"""The dialplan's context of a phone that was rung to listen (dialplan/60-supervise.conf)."""
+
+FindCall = Callable[[CallScope, str], OngoingCall | None]
+"""The call of a channel, by its unique id, while it goes on and if the scope sees it."""
+
+FindExtension = Callable[[Actor, str | None], Awaitable[Extension]]
+"""By whose phone the actor listens. Raises CallctlError("invalid_field")."""
+
+
+class Manager(Protocol):
+    """What is needed of the AMI client."""
+
+    @property
+    def state(self) -> AmiState: ...
+
+    async def action(
+        self, name: str, *, within: float | None = None, **fields: str
+    ) -> AmiResponse: ...
+
+    async def originate(
+        self,
+        *,
+        channel: str,
+        context: str,
+        exten: str,
+        variables: dict[str, str],
+        caller_id: str = "",
+        ring_seconds: int = 30,
+    ) -> AmiResponse: ...
+
+
+class InterventionService:
+    """`why_not_live` says why it is not known which calls go on, None when it is."""
+
+    def __init__(
+        self,
+        ami: Manager,
+        store: InterventionStore,
+        find_call: FindCall,
+        why_not_live: Callable[[], str | None],
+        calling_extension: FindExtension,
+    ) -> None:
+        self._ami = ami
+        self._store = store
+        self._find_call = find_call
+        self._why_not_live = why_not_live
+        self._calling_extension = calling_extension
+
+    async def hang_up(self, actor: Actor, uniqueid: str) -> InterventionView:
+        """End the call for everybody in it.
+
+        Raises CallctlError: `not_found` (no such call goes on within the actor's scope),
+        `asterisk_unavailable`, `conflict` (over meanwhile), `call_uncertain`.
+        """
+        call = self._call(actor, uniqueid)
+
+        async def act() -> None:
+            # The caller's first: while it is there, a hunt goes on to the next one.
+            done = [await self._tell("Hangup", Channel=c.name, Cause="16") for c in call.channels]
+            if not any(done):
+                raise _over()
+
+        return await self._do(_wanted(actor, call, InterventionKind.HANG_UP), act)
+
+    async def transfer(self, actor: Actor, uniqueid: str, order: TransferCall) -> InterventionView:
+        """Send the other party of an extension elsewhere, as that phone could.
+
+        Raises CallctlError: as `hang_up`; `invalid_field`; `conflict` also for a call that nobody
+        has answered yet.
+        """
+        call = self._call(actor, uniqueid)
+        to = normalise_dialled(order.to)
+        own = None
+        if order.extension is None:
+            with suppress(CallctlError):
+                own = (await self._calling_extension(actor, None)).number
+        channel = _choose(call, order.extension, own)
+
+        async def act() -> None:
+            if not await self._tell(
+                "BlindTransfer", Channel=channel.name, Context=TRANSFER_DOOR, Exten=to
+            ):
+                raise _over()
+
+        kind = InterventionKind.TRANSFER
+        return await self._do(_wanted(actor, call, kind, channel.extension, to), act)
+
+    async def supervise(
+        self, actor: Actor, uniqueid: str, order: SuperviseCall, key: str | None = None
+    ) -> InterventionView:
+        """Ring the actor's phone, and let it hear the call. With a `key` seen before, the first
+        order's outcome is told again.
+
+        Raises CallctlError: as `hang_up`; `invalid_field`; `conflict` also for a call that nobody
+        has answered yet, and for one's own; `idempotency_conflict`, `call_failed`.
+        """
+        call = self._call(actor, uniqueid)
+        supervisor = await self._calling_extension(actor, order.from_)
+        if any(c.extension == supervisor.number for c in call.channels):
+            raise CallctlError("conflict", f"{supervisor.number} takes part in the call")
+        channel = _choose(call, order.extension, None)
+        kind = InterventionKind(order.mode)
+
+        async def act() -> None:
+            await self._ami.originate(
+                channel=f"PJSIP/{supervisor.endpoint}",
+                context=SUPERVISE_DOOR,
+                exten=channel.extension or "",
+                variables={
+                    "CALLCTL_ACCOUNT": str(actor.account_id),
+                    "CALLCTL_KEY": supervisor.number,
+                    "CALLCTL_SUPERVISE": order.mode,
+                    "CALLCTL_HEARD": channel.name,
+                },
+                caller_id=f"<{channel.extension}>",
+                ring_seconds=order.ring_seconds,
+            )
+
+        wanted = _wanted(actor, call, kind, channel.extension, supervisor.number, key)
+        return await self._do(wanted, act)
+
+    def _call(self, actor: Actor, uniqueid: str) -> OngoingCall:
+        if not is_uniqueid(uniqueid):
+            raise _not_found(uniqueid)
+        reason = self._why_not_live()
+        if reason is not None or not self._ami.state.connected:
+            why = reason or self._ami.state.reason
+            raise CallctlError(
+                "asterisk_unavailable", "it is not known which calls go on", detail=why
+            )
+        call = self._find_call(actor.calls, uniqueid)
+        if call is None:
+            raise _not_found(uniqueid)
+        return call
+
+    async def _do(self, wanted: Wanted, act: Callable[[], Awaitable[None]]) -> InterventionView:
+        new = await self._store.begin(wanted)
+        if new is None:
+            return _tell_again(await self._store.get_by_key(wanted), wanted)
+        # The client may go away; what Asterisk does and what is on record belong together.
+        return await asyncio.shield(self._send(new, act))
+
+    async def _send(
+        self, new: Intervention, act: Callable[[], Awaitable[None]]
+    ) -> InterventionView:
+        try:
+            await act()
+        except AmiNotConnected as error:
+            await self._finish(new, InterventionState.REFUSED, str(error))
+            raise CallctlError(
+                "asterisk_unavailable", "no connection to Asterisk", detail=str(error)
+            ) from None
+        except (AmiTimeout, AmiConnectionLost) as error:
+            await self._finish(new, InterventionState.UNCERTAIN, str(error))
+            raise _uncertain(new.id) from None
+        except AmiRefused as error:
+            await self._finish(new, InterventionState.REFUSED, error.response.message)
+            raise _refused(error.response.message) from None
+        except AmiError as error:
+            await self._finish(new, InterventionState.REFUSED, str(error))
+            raise _refused(str(error)) from None
+        except CallctlError as error:
+            await self._finish(new, InterventionState.REFUSED, error.message)
+            raise
+        await self._finish(new, InterventionState.ACCEPTED)
+        log.info("intervened", kind=new.kind.value, call_id=new.call_id, id=new.id)
+        return new.view()
+
+    async def _finish(self, new: Intervention, state: InterventionState, detail: str = "") -> None:
+        # A database that is gone now leaves the row "sending", which is told as uncertain.
+        with suppress(CallctlError):
+            await self._store.finish(new.id, state, detail)
+
+    async def _tell(self, name: str, **fields: str) -> bool:
+        """Whether Asterisk did it; it does not where the channel has gone meanwhile."""
+        response = await self._ami.action(name, within=None, **fields)
+        return response.success
+
+
+def _wanted(
+    actor: Actor,
+    call: OngoingCall,
+    kind: InterventionKind,
+    extension: str | None = None,
+    target: str | None = None,
+    key: str | None = None,
+) -> Wanted:
+    return Wanted(actor.account_id, call.call_id, kind, extension, target, actor.author, key)
+
+
+def _choose(call: OngoingCall, wanted: str | None, own: str | None) -> OngoingChannel:
+    """The side of the call to act on: `wanted`, else `own`, else who was called."""
+    talking: Sequence[OngoingChannel] = call.talking_extensions()
+    if wanted is not None:
+        found = [c for c in talking if c.extension == wanted]
+        if not found:
+            raise CallctlError(
+                "invalid_field", f"{wanted} does not talk in this call", "body.extension"
+            )
+        return found[0]
+    if not talking:
+        raise CallctlError("conflict", "nobody talks in this call yet")
+    return next((c for c in talking if c.extension == own), talking[-1])
+
+
+def _tell_again(earlier: Intervention, wanted: Wanted) -> InterventionView:
+    if not earlier.is_of(wanted):
+        raise CallctlError(
+            "idempotency_conflict",
+            "this key was used for something else",
+            field="header.Idempotency-Key",
+        )
+    match earlier.state:
+        case InterventionState.ACCEPTED:
+            return earlier.view()
+        case InterventionState.REFUSED:
+            raise _refused(earlier.detail)
+        case InterventionState.SENDING | InterventionState.UNCERTAIN:
+            raise _uncertain(earlier.id)
+
+
+def _not_found(uniqueid: str) -> CallctlError:
+    return CallctlError("not_found", f"no call under way has the channel {uniqueid[:80]}")
+
+
+def _over() -> CallctlError:
+    return CallctlError("conflict", "the call is over, or moves to somebody else just now")
+
+
+def _refused(why: str) -> CallctlError:
+    return CallctlError("call_failed", "Asterisk refused it", detail=why)
+
+
+def _uncertain(id_: int) -> CallctlError:
+    return CallctlError(
+        "call_uncertain", "Asterisk was told, but whether it did is unknown", detail={"id": id_}
+    )

@@ -1,0 +1,115 @@
+"""The table of interventions: written before Asterisk is told, finished when it has answered."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from callctl.core.author import Author
+from callctl.core.calls.interventions import InterventionKind, InterventionState
+from callctl.core.errors import CallctlError
+from callctl.db.audit import record_change
+from callctl.db.pool import Database
+from callctl.features.interventions.model import InterventionView
+
+_COLUMNS = "id, call_id, kind, extension, target, author, state, detail, at"
+
+INTERVENTION_INSERT = f"""
+insert into interventions (account_id, call_id, kind, extension, target, author, idempotency_key)
+values ($1, $2, $3, $4, $5, $6, $7)
+on conflict (account_id, author, idempotency_key) do nothing
+returning {_COLUMNS}
+"""  # noqa: S608 - constants of this file
+
+INTERVENTION_BY_KEY = f"""
+select {_COLUMNS} from interventions
+where account_id = $1 and author = $2 and idempotency_key = $3
+"""  # noqa: S608
+
+INTERVENTION_FINISH = """
+update interventions set state = $2, detail = $3 where id = $1 and state = 'sending'
+"""
+
+_ACTIONS = {
+    InterventionKind.HANG_UP: "call.hung_up",
+    InterventionKind.TRANSFER: "call.transferred",
+    InterventionKind.LISTEN: "call.listened",
+    InterventionKind.WHISPER: "call.whispered",
+    InterventionKind.BARGE: "call.barged",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An intervention before it is one."""
+
+    account_id: int
+    call_id: str
+    kind: InterventionKind
+    extension: str | None
+    target: str | None
+    author: Author
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Intervention:
+    """One row."""
+
+    id: int
+    call_id: str
+    kind: InterventionKind
+    extension: str | None
+    target: str | None
+    author: str
+    state: InterventionState
+    detail: str
+    at: datetime
+
+    def is_of(self, wanted: Wanted) -> bool:
+        """Whether it is what is wanted now."""
+        asked = (wanted.call_id, wanted.kind, wanted.extension, wanted.target)
+        return asked == (self.call_id, self.kind, self.extension, self.target)
+
+    def view(self) -> InterventionView:
+        return InterventionView(
+            self.id, self.call_id, self.kind, self.extension, self.target, self.author, self.at
+        )
+
+
+class InterventionStore:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def begin(self, wanted: Wanted) -> Intervention | None:
+        """The new row, with its line of the audit log; None when the author has one of that key."""
+        async with self._db.transaction() as connection:
+            row = await connection.fetchrow(
+                INTERVENTION_INSERT, wanted.account_id, wanted.call_id, wanted.kind.value,
+                wanted.extension, wanted.target, wanted.author.name, wanted.key,
+            )  # fmt: skip
+            if row is None:
+                return None
+            after = {"extension": wanted.extension, "target": wanted.target}
+            await record_change(
+                connection, wanted.account_id, wanted.author, _ACTIONS[wanted.kind],
+                f"live_call:{wanted.call_id}", None, after,
+            )  # fmt: skip
+        return _intervention(row)
+
+    async def get_by_key(self, wanted: Wanted) -> Intervention:
+        """The one that the author has named so before. Raises CallctlError("not_found")."""
+        row = await self._db.fetchrow(
+            INTERVENTION_BY_KEY, wanted.account_id, wanted.author.name, wanted.key
+        )
+        if row is None:
+            raise CallctlError("not_found", "there is no such intervention")
+        return _intervention(row)
+
+    async def finish(self, id_: int, state: InterventionState, detail: str = "") -> None:
+        await self._db.execute(INTERVENTION_FINISH, id_, state.value, detail)
+
+
+def _intervention(row: Any) -> Intervention:
+    values = dict(row)
+    kind, state = InterventionKind(values.pop("kind")), InterventionState(values.pop("state"))
+    return Intervention(**values, kind=kind, state=state)

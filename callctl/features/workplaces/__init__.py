@@ -1,0 +1,1 @@
+"""The map of workstations: who sits where."""

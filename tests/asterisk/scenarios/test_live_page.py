@@ -1,0 +1,161 @@
+"""The Live page and the first steps in a browser, with phones that really ring."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from callctl.demo.sip import Answer, Phone
+from tests.asterisk.scenarios.office import Office
+from tests.console.conftest import DESKTOP, chromium
+
+pytestmark = pytest.mark.asterisk
+
+__all__ = ["chromium"]
+
+
+@pytest.fixture
+async def page(office: Office, chromium: Browser) -> AsyncIterator[Page]:
+    """Of the administrator, whose browser is closed before the office counts what is left."""
+    password = await office.stack.daemon.access.reset_password("admin")
+    context = await chromium.new_context(
+        base_url=office.stack.url, viewport=DESKTOP, reduced_motion="reduce", locale="en-GB"
+    )
+    page = await context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    await page.goto("/sign-in")
+    await page.fill("[name=login]", "admin")
+    await page.fill("[name=password]", password)
+    await page.click("button.main")
+    await page.wait_for_selector(".menu")
+    yield page
+    await context.close()
+    assert not complaints, complaints
+
+
+async def test_a_call_is_listened_to_transferred_and_ended_on_the_page(
+    office: Office, page: Page, carriers: dict[str, Phone]
+) -> None:
+    first, second, boss = await office.phones(
+        {"101": Answer(after=0.1), "102": Answer(after=0.1), "103": Answer(after=0.1)}
+    )
+    caller = await office.outside("+3617000101")
+    await office.talking("carrier-a", "101")
+    await page.goto("/live")
+    page.on("dialog", lambda dialog: dialog.accept())
+    calls = page.get_by_role("region", name="Calls now").locator("tbody tr")
+    await expect(calls).to_have_count(1)
+    await expect(page.locator(".desk", has_text="101")).to_contain_text("talks")
+    trunk = page.locator(".desk", has_text="carrier-a")
+    await expect(trunk).to_contain_text("reachable")
+    await expect(trunk.locator("time")).to_be_visible()
+    await expect(page.locator(".desk", has_text="carrier-dead")).to_contain_text("does not answer")
+
+    await calls.get_by_role("button", name="Actions").click()
+    await page.locator(".acts:popover-open [name=from]").fill("103")
+    await page.get_by_role("button", name="Listen").click()
+    await expect(page.locator(".toast")).to_contain_text("you hear the call")
+    await boss.answered()
+    office.expected += 1
+    await expect(calls).to_have_count(2)
+    await expect(page.locator(".desk", has_text="103")).to_contain_text("listens")
+
+    call = calls.filter(has_text="talking")
+    await call.get_by_role("button", name="Actions").focus()
+    await page.keyboard.press("Enter")
+    form = page.locator(".acts:popover-open .act", has=page.get_by_role("button", name="Transfer"))
+    await form.locator("[name=to]").fill("102")
+    await page.keyboard.press("Enter")
+    await second.answered()
+    await boss.ended()
+    await first.ended()
+    await expect(calls).to_have_count(1)
+    await expect(page.locator(".desk", has_text="102")).to_contain_text("talks")
+
+    await call.get_by_role("button", name="Actions").click()
+    await page.locator(".acts:popover-open").get_by_role("button", name="Hang up").click()
+    await asyncio.gather(caller.ended(), second.ended())
+    await expect(calls).to_have_count(0)
+    record = await office.record(caller)
+    await page.goto(f"/calls/{record['call']['id']}")
+    said = page.locator(".done-to li")
+    await expect(said).to_have_count(3)
+    await expect(said.nth(0)).to_contain_text("103 on the side of 101")
+    await expect(said.nth(1)).to_contain_text("102")
+    await expect(said.nth(2)).to_contain_text("hung up")
+
+
+async def test_what_is_open_stays_and_says_when_its_call_is_over(
+    office: Office, page: Page
+) -> None:
+    await office.phone("101", Answer(after=0.1))
+    caller = await office.outside("+3617000101")
+    await office.talking("carrier-a", "101")
+    await page.goto("/live")
+    await page.get_by_role("button", name="Actions").click()
+    field = page.locator(".acts:popover-open [name=to]")
+    await field.fill("10")
+    await office.phone("102", Answer(after=0.1))
+    other = await office.outside("+3617000102", "+36201110009")
+    calls = page.get_by_role("region", name="Calls now").locator("tbody tr")
+    await expect(calls).to_have_count(2)
+    await expect(field).to_have_value("10")
+    await caller.hang_up()
+    await expect(page.locator(".acts:popover-open")).to_contain_text("This call is over.")
+    await expect(calls).to_have_count(1)
+    await other.hang_up()
+    await asyncio.gather(caller.ended(), other.ended())
+
+
+async def test_the_page_says_that_it_is_not_live_and_goes_on_by_itself(
+    office: Office, page: Page
+) -> None:
+    """While the daemon is away, and with what began meanwhile once it is back."""
+    await office.phone("101", Answer(after=0.1))
+    await page.goto("/live")
+    await expect(page.locator("[data-stream]")).to_contain_text("connected")
+    await expect(page.locator("[data-stream-lost]")).to_be_hidden()
+    await office.stack.stop_daemon()
+    try:
+        await expect(page.locator("[data-stream-lost]")).to_contain_text("Not live.")
+        await expect(page.locator("[data-stream-since]")).not_to_be_empty()
+        await expect(page.locator("[data-stream]")).to_contain_text("connection lost")
+        caller = await office.outside("+3617000101")
+        await office.talking("carrier-a", "101")
+    finally:
+        await office.stack.start_daemon()
+    calls = page.get_by_role("region", name="Calls now").locator("tbody tr")
+    await expect(calls).to_have_count(1)
+    await expect(page.locator("[data-stream-lost]")).to_be_hidden()
+    await caller.hang_up()
+    await caller.ended()
+    await expect(calls).to_have_count(0)
+
+
+async def test_first_steps_are_ticked_by_what_happens(office: Office, page: Page) -> None:
+    agent = await office.phone("101", Answer(after=0.1))
+    agent.secret = office.secrets["101"]
+    await agent.stop()
+    await agent.register(0)
+    await page.goto("/first-steps")
+    phone, call = (page.locator(f"section#{name}") for name in ("phone", "call"))
+    await expect(phone).to_contain_text("not registered")
+    await expect(phone.locator("h2")).not_to_contain_text("done")
+    await phone.locator("#qr summary").click()
+    await expect(phone.locator(".qr svg")).to_be_visible()
+    await agent.register(3600)
+    await agent.listen()
+    await expect(phone.locator("h2")).to_contain_text("done")
+    await expect(phone.locator(".qr svg")).to_be_visible()
+    await call.get_by_role("button", name="Ring 101").click()
+    office.expected = 1
+    await agent.answered()
+    await agent.hang_up()
+    await agent.ended()
+    await expect(call.locator("h2")).to_contain_text("done")
+    record = (await office.only_record())["call"]
+    assert (record["route"], record["extension"], record["to_number"]) == (
+        "feature:echo", "101", "*43",
+    )  # fmt: skip
