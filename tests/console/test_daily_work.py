@@ -174,8 +174,10 @@ async def test_a_report_has_chart_table_definition_and_an_export(sign_in: SignIn
         "Incoming"
     )
     await expect(page.locator("main")).to_contain_text("weeks begin on Monday")
+    await expect(page.locator("main")).to_contain_text("The last 30 days")
     await page.select_option("[name=period]", "month")
     await page.click("text=Show")
     assert "period=month" in page.url
+    await expect(page.locator("main")).not_to_contain_text("The last 30 days")
     await page.click("text=Export")
     await expect(page.locator("h1")).to_have_text("The export is there")

@@ -1,7 +1,8 @@
 """Reports: each with chart, table, definition, export and a link that others can open."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -27,6 +28,9 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
 _HIDDEN = ("limit", "cursor")
 _IDS = ("number_id", "call")
 _MOST_BARS = 40
+_MOST_ROWS = 400
+_DAYS = 30
+"""Of a report by day, or without periods, while nobody asks for certain days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +80,10 @@ async def show(visit: Visit) -> web.StreamResponse:
     asked = visit.request.query
     fields = {name: asked[name] for name in parameters if asked.get(name)}
     cursor = asked.get("cursor") if "cursor" in [p.name for p in report.parameters] else None
+    recent = _recent_day(visit, parameters, fields)
     answer, error = None, None
     try:
-        answer = await visit.get(f"/reports/{report.name}", **fields, cursor=cursor)
+        answer = await visit.get(f"/reports/{report.name}", **(recent | fields), cursor=cursor)
     except CallctlError as caught:
         if caught.code != "invalid_field":
             raise
@@ -92,13 +97,31 @@ async def show(visit: Visit) -> web.StreamResponse:
         columns=[column for column in report.columns if column.name not in _IDS],
         fields=fields,
         answer=answer,
-        rows=rows,
+        rows=rows[-_MOST_ROWS:] if _by_time(report.name) else rows[:_MOST_ROWS],
+        left_out=max(0, len(rows) - _MOST_ROWS),
+        recent_days=_DAYS if recent else 0,
         shown=lambda row, name: shown(visit, row, name),
         chart=_chart(visit, report.name, rows),
-        query=words.query(fields),
+        query=words.query(recent | fields),
         error=error,
         may_export=visit.may(Scope.EXPORTS_WRITE),
     )
+
+
+def _recent_day(
+    visit: Visit, parameters: Sequence[str], fields: Mapping[str, str]
+) -> dict[str, str]:
+    """The day that the report begins with, where it is to be short and nobody said which."""
+    asked = any(name in fields for name in _DATES)
+    if "since" not in parameters or asked or fields.get("period", "day") != "day":
+        return {}
+    today = visit.now.astimezone(visit.language.zone).date()
+    return {"since": str(today - timedelta(days=_DAYS - 1))}
+
+
+def _by_time(name: str) -> bool:
+    """Whether the rows are in the order of time, so that the last ones matter most."""
+    return name in _CHARTS and _CHARTS[name].axis == "starts_on"
 
 
 def shown(visit: Visit, row: Mapping[str, Any], name: str) -> str:
@@ -132,7 +155,7 @@ def _chart(visit: Visit, name: str, rows: list[dict[str, Any]]) -> Chart | None:
         one = sums.setdefault(label, {column: 0 for column, _colour, _text in drawn.series})
         for column in one:
             one[column] += row[column] or 0
-    labels = list(sums)[:_MOST_BARS]
+    labels = list(sums)[-_MOST_BARS:] if _by_time(name) else list(sums)[:_MOST_BARS]
     chart = bars(
         labels,
         [
