@@ -16,7 +16,13 @@ from callctl.features.exports.model import NewExport
 from callctl.features.exports.runner import ExportRunner
 from callctl.features.exports.service import ExportService, ExportSettings
 from callctl.features.ledger.export import LEDGER_TABLE
-from callctl.features.ledger.model import IssuedFunds, IssueFunds, LedgerFilters, TopUp
+from callctl.features.ledger.model import (
+    IssuedFunds,
+    IssueFunds,
+    LedgerFilters,
+    TopUp,
+    WalletFilters,
+)
 from callctl.features.ledger.verify import Counts, find_problems
 from callctl.features.transfers.export import TRANSFERS_TABLE
 from callctl.features.transfers.model import NewTransfer
@@ -167,6 +173,23 @@ async def test_a_superior_reads_the_ledger_of_those_directly_below_and_of_nobody
     ):  # fmt: skip
         await refused(below(who(actor), account, LedgerFilters()), "not_found")
         await refused(tree.ledger.get_wallet_below(who(actor), account), "not_found")
+
+
+async def test_wallets_of_those_directly_below_are_read_page_by_page(tree: Tree) -> None:
+    await top_up(tree, tree.shop, 100)
+
+    async def wallets(actor: int, **filters: Any) -> tuple[dict[int, int], str | None]:
+        page = await tree.ledger.list_wallets_below(who(actor), WalletFilters(**filters))
+        return {one.account_id: one.available for one in page.items}, page.next
+
+    assert await wallets(tree.reseller) == ({tree.shop: 100, tree.bank: 0}, None)
+    assert await wallets(tree.reseller, account_id=[tree.bank, tree.operator]) == (
+        {tree.bank: 0}, None,
+    )  # fmt: skip
+    assert await wallets(tree.reseller, limit=1) == ({tree.shop: 100}, str(tree.shop))
+    assert await wallets(tree.reseller, limit=1, cursor=tree.shop) == ({tree.bank: 0}, None)
+    assert list((await wallets(tree.operator))[0]) == [tree.reseller]
+    assert await wallets(tree.shop) == ({}, None)
 
 
 async def test_the_ledger_and_the_transfers_are_exported_in_four_modes_with_evidence(

@@ -160,3 +160,10 @@ async def test_pages_of_accounts_hold_each_once(office: Office) -> None:
     assert [a["code"] for a in first["items"] + rest["items"]] == ["a", "b", "c", "main"]
     _, page = await office.ask("GET", "/accounts?kind=operator")
     assert [a["code"] for a in page["items"]] == ["main"]
+
+
+async def test_accounts_are_found_by_any_part_of_code_or_name(office: Office) -> None:
+    await make(office, code="percent", name="100% Ács")
+    for q, found in (("ács", ["percent"]), ("ERCE", ["percent"]), ("%25", ["percent"]), ("_", [])):
+        _, page = await office.ask("GET", f"/accounts?q={q}")
+        assert [one["code"] for one in page["items"]] == found, q

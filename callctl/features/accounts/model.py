@@ -75,8 +75,9 @@ class AccountChange(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AccountFilters(Struct, frozen=True, forbid_unknown_fields=True):
-    """`cursor` is the `next` of the page before."""
+    """`q`: any part of the code or name. `cursor` is the `next` of the page before."""
 
+    q: Annotated[str, Meta(max_length=100)] | None = None
     parent_id: Id | None = None
     kind: Literal["operator", "reseller", "enterprise"] | None = None
     limit: Annotated[int, Meta(ge=1, le=500)] = 50

@@ -50,7 +50,7 @@ class AccountService:
         """Own and below, by code."""
         rows = await self._db.fetch(
             store.ACCOUNTS_PAGE, actor.account_id, filters.parent_id, filters.kind, filters.cursor,
-            filters.limit + 1,
+            filters.q, filters.limit + 1,
         )  # fmt: skip
         items = [AccountItem(**row) for row in rows[: filters.limit]]
         return Page(items, items[-1].code if len(rows) > filters.limit else None)

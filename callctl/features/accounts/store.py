@@ -13,8 +13,9 @@ from accounts a join own o on o.id = a.id
 where ($2::bigint is null or a.parent_id = $2 and a.id <> $1)
   and ($3::text is null or a.kind = $3)
   and ($4::text is null or a.code > $4)
+  and ($5::text is null or strpos(lower(a.code || ' ' || a.name), lower($5)) > 0)
 order by a.code
-limit $5
+limit $6
 """
 
 ACCOUNT = """

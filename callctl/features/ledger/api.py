@@ -7,6 +7,7 @@ from callctl.features.ledger.model import (
     LedgerEntry,
     LedgerFilters,
     TopUp,
+    WalletFilters,
     WalletView,
 )
 from callctl.features.ledger.service import LedgerService
@@ -29,6 +30,9 @@ def endpoints(service: LedgerService) -> list[Endpoint]:
     async def get_wallet_below(call: ApiCall) -> object:
         return await service.get_wallet_below(call.actor, path_id(call.path))
 
+    async def list_wallets_below(call: ApiCall) -> object:
+        return await service.list_wallets_below(call.actor, call.query)
+
     async def list_entries_below(call: ApiCall) -> object:
         return await service.list_entries_below(call.actor, path_id(call.path), call.query)
 
@@ -46,6 +50,10 @@ def endpoints(service: LedgerService) -> list[Endpoint]:
         Endpoint(
             "GET", _LEDGER, "The account's ledger, the newest first", _TAG, Scope.LEDGER_READ,
             list_entries, Page[LedgerEntry], query=LedgerFilters,
+        ),
+        Endpoint(
+            "GET", "/api/v1/wallets", "What accounts directly below have, by account", _TAG,
+            Scope.LEDGER_BELOW, list_wallets_below, Page[WalletView], query=WalletFilters,
         ),
         Endpoint(
             "GET", f"{_BELOW}/wallet", "What an account directly below has", _TAG,

@@ -26,6 +26,14 @@ class WalletView(Struct, frozen=True):
     available: int
 
 
+class WalletFilters(Struct, frozen=True, forbid_unknown_fields=True):
+    """`account_id`: of these accounts only. `cursor` is the `next` of the page before."""
+
+    account_id: Annotated[list[Id], Meta(max_length=500)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=500)] = 50
+    cursor: Id | None = None
+
+
 class LedgerEntry(Struct, frozen=True):
     """One entry of a wallet: `amount` is what it gained (negative: lost), `balance` the wallet's
     after it, both in minor units.

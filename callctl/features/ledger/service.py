@@ -20,6 +20,7 @@ from callctl.features.ledger.model import (
     LedgerEntry,
     LedgerFilters,
     TopUp,
+    WalletFilters,
     WalletView,
 )
 from callctl.http.endpoint import Actor, Page
@@ -47,6 +48,15 @@ class LedgerService:
         async with self._db.connection() as connection:
             await require_directly_below(connection, actor.account_id, account_id)
             return await _wallet(connection, account_id)
+
+    async def list_wallets_below(self, actor: Actor, filters: WalletFilters) -> Page[WalletView]:
+        """Of accounts directly below, by account."""
+        rows = await self._db.fetch(
+            store.WALLETS_BELOW, actor.account_id, filters.account_id, filters.cursor,
+            filters.limit + 1,
+        )  # fmt: skip
+        items = [WalletView(**row) for row in rows[: filters.limit]]
+        return Page(items, str(items[-1].account_id) if len(rows) > filters.limit else None)
 
     async def list_entries_below(
         self, actor: Actor, account_id: int, filters: LedgerFilters

@@ -22,6 +22,16 @@ order by e.posted_at desc, e.seq desc
 limit $8
 """  # noqa: S608 - constants of this file
 
+WALLETS_BELOW = """
+select b.account_id, b.currency, b.balance, b.held, b.balance - b.held as available
+from accounts a join books b on b.account_id = a.id and b.kind = 'wallet'
+where a.parent_id = $1
+  and ($2::bigint[] is null or a.id = any($2))
+  and ($3::bigint is null or a.id > $3)
+order by a.id
+limit $4
+"""
+
 SELECTED_ENTRIES = f"""
 select {_COLUMNS}
 from ledger_entries e join ledger_transactions t on t.id = e.transaction_id

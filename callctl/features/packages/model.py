@@ -53,8 +53,9 @@ class PackageView(Struct, frozen=True):
 
 
 class PackageFilters(Struct, frozen=True, forbid_unknown_fields=True):
-    """`cursor` is the `next` of the page before."""
+    """`account_id`: of these accounts only. `cursor` is the `next` of the page before."""
 
+    account_id: Annotated[list[Id], Meta(max_length=500)] | None = None
     state: PackageState | None = None
     required: bool | None = None
     limit: Limit = 50

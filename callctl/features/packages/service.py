@@ -75,7 +75,7 @@ class PackageService:
         now = self._clock()
         rows = await self._db.fetch(
             store.PACKAGES_PAGE, actor.account_id, _sells(actor), filters.state, now,
-            filters.required, filters.cursor, filters.limit + 1,
+            filters.required, filters.cursor, filters.account_id, filters.limit + 1,
         )  # fmt: skip
         items = [store.package_view(row, now) for row in rows[: filters.limit]]
         more = len(rows) > filters.limit

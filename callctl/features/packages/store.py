@@ -38,8 +38,9 @@ where (a.id = $1 or $2 and a.parent_id = $1)
                                      when p.until > $4 then 'active' else 'expired' end)
   and ($5::boolean is null or a.package_required = $5)
   and ($6::bigint is null or a.id > $6)
+  and ($7::bigint[] is null or a.id = any($7))
 order by a.id
-limit $7
+limit $8
 """
 
 PACKAGE_OF = """
