@@ -9,10 +9,12 @@ from callctl.console.desk import Desk
 from callctl.console.operations import Operations
 from callctl.console.pages import (
     account,
+    accounts,
     audit,
     call,
     callbacks,
     calls,
+    client_lists,
     clients,
     design,
     exports,
@@ -30,7 +32,10 @@ from callctl.console.pages import (
     reports,
     routing,
     routing_forms,
+    sales,
     settings,
+    stock,
+    tariffs,
     tokens,
     wallet,
     webhooks,
@@ -43,9 +48,9 @@ from callctl.http.auth import Origin
 from callctl.http.endpoint import Endpoint
 
 _PAGES = (
-    home, calls, call, exports, callbacks, live_map, live, clients, recordings, reports, limits,
-    people, routing, routing_forms, first_steps, wallet, numbers, package, rates, tokens, webhooks,
-    audit, find, design,
+    home, calls, call, exports, callbacks, live_map, live, client_lists, clients, recordings,
+    reports, limits, people, routing, routing_forms, first_steps, wallet, numbers, package, rates,
+    accounts, tariffs, stock, sales, tokens, webhooks, audit, find, design,
 )  # fmt: skip
 
 

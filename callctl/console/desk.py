@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from callctl.console import language, words
 from callctl.console.assets import asset
-from callctl.console.forms import Form, read_form
+from callctl.console.forms import FileOfForm, Form, read_form, read_upload
 from callctl.console.language import LANGUAGES, N_, Language, gettext, ngettext, speak, zone_of
 from callctl.console.navigation import menu_for
 from callctl.console.operations import Operations
@@ -66,6 +66,16 @@ NOTICES = {
     "member_added": N_("The seat is taken."),
     "member_removed": N_("The seat is free."),
     "invoice_asked": N_("The invoice is asked for."),
+    "given": N_("Given: it is in the wallet."),
+    "tariff_made": N_("Made. Now give it rates by a file."),
+    "version_made": N_("Made the next version of the price list."),
+    "forgotten": N_("Forgotten: nothing has changed."),
+    "offered": N_("Offered, and set aside until the deadline."),
+    "declined": N_("Declined."),
+    "invoice_invoiced": N_("Invoiced: confirm it here once it is paid."),
+    "invoice_paid": N_("Paid: the money is in the wallet."),
+    "invoice_declined": N_("Declined."),
+    "credited": N_("Credited: it is in the wallet."),
     "undone": N_("Undone: the routing is as it was."),
 }
 """What is said after going on to another page, by the word in its address."""
@@ -83,6 +93,7 @@ class Visit:
     account: AccountView
     language: Language
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    sent: Form | None = None
 
     def may(self, scope: Scope) -> bool:
         return scope in self.actor.scopes
@@ -102,10 +113,12 @@ class Visit:
         *,
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        file: FileOfForm | None = None,
     ) -> Any:
         return await self.desk.operations.call(
-            self.actor, self.request, method, path, query=query, body=body, headers=headers
-        )
+            self.actor, self.request, method, path, query=query, body=body, headers=headers,
+            file=file,
+        )  # fmt: skip
 
     async def send_once(self, form: Form, method: str, path: str, body: Any = None) -> Any:
         """As `send`, of a form with the `key` that its page was made with: sent twice, it is done
@@ -114,7 +127,14 @@ class Visit:
         return await self.send(method, path, body, headers=key)
 
     async def form(self) -> Form:
-        return await read_form(self.request)
+        if self.sent is None:
+            self.sent = await read_form(self.request)
+        return self.sent
+
+    async def upload(self) -> FileOfForm:
+        """The file of a form that has one; its fields are the `form` from then on."""
+        self.sent, file = await read_upload(self.request)
+        return file
 
     @property
     def is_partial(self) -> bool:
@@ -129,6 +149,31 @@ class Visit:
         if notice is not None:
             path += ("&" if "?" in path else "?") + urlencode({"done": notice})
         return web.Response(status=303, headers={"Location": path})
+
+
+Told = Callable[[Visit, CallctlError, Form], Awaitable[web.Response]]
+
+_REFUSED = (400, 402, 404, 409, 413, 415, 422)
+
+
+def told_on(page: Told) -> Callable[[Shown], Shown]:
+    """Have what an operation refuses said on `page`, which is given the form that was sent.
+
+    What is no matter of the form (no right, no database) is raised.
+    """
+
+    def wrap(handler: Shown) -> Shown:
+        async def handle(visit: Visit) -> web.StreamResponse:
+            try:
+                return await handler(visit)
+            except CallctlError as error:
+                if error.status not in _REFUSED:
+                    raise
+                return await page(visit, error, visit.sent or Form())
+
+        return handle
+
+    return wrap
 
 
 class Desk:
@@ -232,7 +277,8 @@ class Desk:
             "menu": menu_for(visit.actor.scopes, self.available) if visit else [],
             "alarms": self.alarms() if visit and visit.may(Scope.SYSTEM_READ) else (),
             "notice": NOTICES.get(asked.query.get("done", "")) if asked is not None else None,
-            "here_path": asked.path_qs if asked is not None else "/",
+            # Where a form was sent to there may be no page.
+            "here_path": asked.path_qs if asked is not None and asked.method == "GET" else "/",
         }
         return web.Response(
             text=self._templates.get_template(template).render(values),

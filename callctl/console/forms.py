@@ -1,10 +1,14 @@
 """What a browser sends: forms, and the parts of an address."""
 
-from collections.abc import Iterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import BadHttpMessage
 
 from callctl.core.errors import CallctlError
 from callctl.core.money.currencies import parse_amount
@@ -12,6 +16,13 @@ from callctl.http.decode import read_body
 
 _MAX_FORM_BYTES = 1024 * 1024
 _MOST_FIELDS = 2000
+_MOST_BEFORE_FILE = 20
+_FIELD_BYTES = 4096
+_FIELDS_SECONDS = 30.0
+_BROKEN = (
+    ValueError, LookupError, AssertionError, RuntimeError, web.RequestPayloadError, BadHttpMessage,
+)  # fmt: skip
+"""What aiohttp raises at a form of several parts that is none."""
 
 
 class Form(Mapping[str, str]):
@@ -52,12 +63,24 @@ class Form(Mapping[str, str]):
     def ticked(self, name: str) -> bool:
         return bool(self.get(name))
 
-    def amount(self, currency: str) -> int:
+    def amount(self, currency: str, name: str = "amount") -> int:
         """What was written as ``12.5``, in minor units. Raises CallctlError("invalid_field")."""
         try:
-            return parse_amount(self.get("amount", ""), currency)
+            return parse_amount(self.get(name, ""), currency)
         except ValueError as error:
-            raise CallctlError("invalid_field", str(error), field="form.amount") from None
+            raise CallctlError("invalid_field", str(error), field=f"form.{name}") from None
+
+    def moment(self, name: str, zone: ZoneInfo) -> datetime | None:
+        """A ``datetime-local`` field on the clocks of `zone`; None if it was left empty.
+
+        Raises CallctlError("invalid_field").
+        """
+        text = self.get(name)
+        try:
+            return datetime.fromisoformat(text).replace(tzinfo=zone) if text else None
+        except ValueError:
+            words = "is no moment: write 2026-11-28T09:00"
+            raise CallctlError("invalid_field", words, field=f"form.{name}") from None
 
     def lines(self, name: str) -> list[str]:
         """A text of several lines or of parts between commas."""
@@ -77,6 +100,56 @@ async def read_form(request: web.Request) -> Form:
     if any("\0" in name + value for name, value in fields):
         raise CallctlError("invalid_field", "holds a NUL character", field="form")
     return Form(fields)
+
+
+class FileOfForm:
+    """The file of a form, as an operation takes a CSV file for its body: read as it comes."""
+
+    content_type = "text/csv"
+    content_length = None
+
+    def __init__(self, part: BodyPartReader) -> None:
+        self._part = part
+
+    @property
+    def content(self) -> "FileOfForm":
+        return self
+
+    async def iter_any(self) -> AsyncIterator[bytes]:
+        try:
+            while chunk := await self._part.read_chunk():
+                yield bytes(chunk)
+        except _BROKEN as error:
+            raise web.RequestPayloadError(str(error)) from None
+
+
+async def read_upload(request: web.Request) -> tuple[Form, FileOfForm]:
+    """A form with a file, which stands last in it. Raises CallctlError."""
+    fields: list[tuple[str, str]] = []
+    try:
+        async with asyncio.timeout(_FIELDS_SECONDS):
+            parts = await request.multipart()
+            for _ in range(_MOST_BEFORE_FILE):
+                part = await parts.next()
+                if not isinstance(part, BodyPartReader):
+                    break
+                if part.filename:
+                    return Form(fields), FileOfForm(part)
+                fields.append((part.name or "", await _read_field(part)))
+    except TimeoutError:
+        raise CallctlError("request_timeout", "the form did not arrive in time") from None
+    except _BROKEN:
+        raise CallctlError("malformed_request", "this is no form with a file") from None
+    raise CallctlError("invalid_field", "choose a file", field="form.file")
+
+
+async def _read_field(part: BodyPartReader) -> str:
+    raw = bytearray()
+    while chunk := await part.read_chunk(_FIELD_BYTES):
+        raw += chunk
+        if len(raw) > _FIELD_BYTES or b"\0" in chunk:
+            raise ValueError("no field of such a form")
+    return raw.decode()
 
 
 def local_path(text: str | None, otherwise: str = "/") -> str:

@@ -9,13 +9,15 @@ from callctl.core.permissions import Scope
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One page of the menu. It is shown to whoever has one of `scopes`."""
+    """One page of the menu. It is shown to whoever has one of `scopes`; a seller's page, to those
+    only who have an account that can have others below it."""
 
     key: str
     path: str
     text: str
     icon: str
     scopes: tuple[Scope, ...]
+    sellers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,24 @@ MENU = (
         ),
     ),
     Section(
+        N_("Selling"),
+        (
+            Entry("accounts", "/accounts", N_("Accounts"), "network", (Scope.ACCOUNTS_READ,), True),
+            Entry("tariffs", "/tariffs", N_("Price lists"), "tags", (Scope.RATES_READ,), True),
+            Entry("stock", "/number-stock", N_("Number stock"), "boxes", (Scope.NUMBERS_STOCK,)),
+            Entry(
+                "package-sales",
+                "/package-sales",
+                N_("Packages sold"),
+                "package-check",
+                (Scope.PACKAGES_SELL,),
+            ),
+            Entry(
+                "invoicing", "/invoicing", N_("Invoices"), "receipt-text", (Scope.INVOICES_WRITE,)
+            ),
+        ),
+    ),
+    Section(
         N_("Set up"),
         (
             Entry("routing", "/routing", N_("Routing"), "route", (Scope.ROUTING_READ,)),
@@ -74,8 +94,10 @@ MENU = (
 def menu_for(scopes: Iterable[str], available: Iterable[str]) -> list[Section]:
     """The sections with what a person of `scopes` may open, of the `available` paths."""
     held, there = frozenset(scopes), frozenset(available)
-    shown = (
-        Section(s.text, tuple(e for e in s.entries if e.path in there and held & set(e.scopes)))
-        for s in MENU
-    )
+    sells = Scope.ACCOUNTS_READ in held
+
+    def is_shown(entry: Entry) -> bool:
+        return entry.path in there and bool(held & set(entry.scopes)) and entry.sellers <= sells
+
+    shown = (Section(s.text, tuple(e for e in s.entries if is_shown(e))) for s in MENU)
     return [section for section in shown if section.entries]

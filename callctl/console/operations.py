@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from aiohttp import web
 from multidict import MultiDict
 
+from callctl.console.forms import FileOfForm
 from callctl.core.errors import CallctlError
 from callctl.db.idempotency import HEADER as KEY_HEADER
 from callctl.http.auth import require_scope
@@ -40,9 +41,11 @@ class Operations:
         query: Mapping[str, Any] | None = None,
         body: Any = None,
         headers: Mapping[str, str] | None = None,
+        file: FileOfForm | None = None,
     ) -> Any:
         """What the operation at `path` (below ``/api/v1``) gives. `query` and `body` are plain
-        values, as texts where they come from a form; None in `query` is not given.
+        values, as texts where they come from a form; None in `query` is not given. `file` is for
+        an operation whose body is a file.
 
         Raises CallctlError: whatever the operation raises; `not_found`, `forbidden`,
         `invalid_field`.
@@ -59,7 +62,8 @@ class Operations:
             query=asked,
             body=given,
             headers=headers or {},
-            raw=request,
+            # Of a request that has a file for its body, an operation reads the body only.
+            raw=request if file is None else cast(web.Request, file),
             request_key=request_key(endpoint, sent, actor, _ROOT + path, asked, given),
         )
         return await endpoint.handler(call)

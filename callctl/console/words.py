@@ -2,13 +2,18 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode
 
-from callctl.console.language import N_, Language, gettext
+import msgspec
+from babel.numbers import format_decimal
+
+from callctl.console.language import N_, Language, gettext, spoken
 from callctl.core.errors import CallctlError
-from callctl.core.money.currencies import format_amount
+from callctl.core.money.currencies import exponent_of, format_amount
+from callctl.core.money.prices import MICRO_DIGITS
 from callctl.features.calls.hints import HintRule, IconName, find_hint
 from callctl.features.calls.model import CallSummary
 
@@ -188,8 +193,34 @@ def duration(seconds: float) -> str:
 
 
 def money(amount: int, currency: str | None) -> str:
-    """``12.50 EUR``."""
-    return f"{format_amount(amount, currency)} {currency}" if currency else str(amount)
+    """Minor units as people of the page's language write them: ``1,234.50 EUR``."""
+    if not currency:
+        return str(amount)
+    exponent = exponent_of(currency)
+    return _in_currency(amount, exponent, "0" * exponent, currency)
+
+
+def price(micros: int, currency: str) -> str:
+    """Millionths of the minor unit as ``0.0125 EUR``, without zeros that say nothing."""
+    places = exponent_of(currency) + MICRO_DIGITS
+    return _in_currency(micros, places, "#" * places, currency)
+
+
+def _in_currency(number: int, places: int, decimals: str, currency: str) -> str:
+    shape = f"#,##0.{decimals}" if decimals else "#,##0"
+    text = format_decimal(Decimal(number).scaleb(-places), shape, spoken().locale)
+    return f"{text} {currency}"
+
+
+def plain_amount(amount: int | None, currency: str) -> str:
+    """As a form's field takes it back: ``1234.50``; empty for None."""
+    return "" if amount is None else format_amount(amount, currency)
+
+
+def is_about(error: CallctlError | None, name: str) -> bool:
+    """Whether it is the field `name` (``note``, ``administrator.name``) that is wrong."""
+    place = (error.field or "").partition(".")[2] if error else ""
+    return place == name or place.startswith(f"{name}.")
 
 
 def sentence(error: CallctlError) -> str:
@@ -205,12 +236,17 @@ def details(error: CallctlError) -> Iterator[str]:
     found: Any = error.detail
     if isinstance(found, str):
         yield found
+    if isinstance(found, Mapping) and "shortfall" in found:
+        missing = money(found["shortfall"], found.get("currency"))
+        yield gettext("Missing: {amount}").format(amount=missing)
     if isinstance(found, list):
         for item in found[:20]:
             yield _detail(item)
 
 
 def _detail(item: Any) -> str:
+    if isinstance(item, msgspec.Struct):
+        item = msgspec.to_builtins(item)
     if not isinstance(item, Mapping):
         return str(item)
     if "expected" in item:
@@ -221,6 +257,9 @@ def _detail(item: Any) -> str:
             planned=planned,
         )
     place = item.get("path") or item.get("field") or ""
+    if "line" in item:
+        place = gettext("line {line}").format(line=item["line"])
+        place += f", {item['column']}" if item.get("column") else ""
     return f"{place}: {item.get('message', '')}" if place else str(item.get("message", item))
 
 

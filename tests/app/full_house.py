@@ -168,6 +168,7 @@ KEYS: dict[str, str] = {
     "companies": _CLIENT.format("company"),
     "members": _CLIENT.format("person"),
     "holds": _FIRST.format("limit_holds"),
+    "customer-wishes": _FIRST.format("number_requests"),
     "callbacks": "select min(number_id) from contacts where account_id = $1",
     "sessions": "select min(s.id) from sessions s join users u on u.id = s.user_id"
     " where u.account_id = $1",

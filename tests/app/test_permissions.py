@@ -31,6 +31,8 @@ OF_ALL = {
     "/api/v1/client-groups",
     "/api/v1/client-groups/{id}",
     "/api/v1/companies",
+    "/client-groups",
+    "/client-groups/{id}",
     "/clients",
     "/clients/{id}",
     "/clients/{id}/edit",

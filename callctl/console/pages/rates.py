@@ -4,8 +4,6 @@ from aiohttp import web
 
 from callctl.console.desk import Desk, Visit, routes_of
 from callctl.core.errors import CallctlError
-from callctl.core.money.currencies import exponent_of
-from callctl.core.money.prices import format_price
 from callctl.core.permissions import Scope
 
 
@@ -29,7 +27,6 @@ async def show(visit: Visit) -> web.StreamResponse:
     currency = None
     if visit.may(Scope.LEDGER_READ):
         currency = (await visit.get("/wallet")).currency
-    exponent = exponent_of(currency) if currency else 0
     return visit.page(
         "money/rates.html",
         error.status if error else 200,
@@ -37,7 +34,6 @@ async def show(visit: Visit) -> web.StreamResponse:
         quoted=quoted,
         fields=fields,
         currency=currency,
-        price=lambda micros: format_price(micros, exponent),
         account_id=visit.account.id,
         error=error,
     )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from callctl.console import words
-from callctl.console.desk import Desk, Visit, routes_of
+from callctl.console.desk import Desk, Visit, routes_of, told_on
 from callctl.console.filters import day_bounds
 from callctl.console.forms import Form
 from callctl.core.errors import CallctlError
@@ -32,27 +32,28 @@ def routes(desk: Desk) -> list[web.AbstractRouteDef]:
             ("GET", "/top-up", top_up, read),
             ("POST", "/top-up/invoice", ask_for_invoice, pay),
             ("POST", "/top-up/pay", begin_payment, pay),
+            ("POST", "/top-up/credit", credit, Scope.LEDGER_TOP_UP),
         ],
     )
 
 
-def _period(visit: Visit, fields: Mapping[str, str]) -> dict[str, str | None]:
+def period_of(visit: Visit, fields: Mapping[str, str]) -> dict[str, str | None]:
     days = fields.get("first_day"), fields.get("last_day")
     since, until = day_bounds(*days, visit.language.zone)
     return {"since": since, "until": until}
 
 
-def _fields(visit: Visit, *names: str) -> dict[str, str]:
+def fields_of(visit: Visit, *names: str) -> dict[str, str]:
     asked = visit.request.query
     return {name: asked[name] for name in (*names, "first_day", "last_day") if asked.get(name)}
 
 
 async def ledger(visit: Visit) -> web.StreamResponse:
-    fields = _fields(visit, "class", "source")
+    fields = fields_of(visit, "class", "source")
     page, error, chosen = None, None, ""
     try:
         plain = {name: fields[name] for name in ("class", "source") if name in fields}
-        query = _period(visit, fields) | plain
+        query = period_of(visit, fields) | plain
         page = await visit.get("/ledger", **query, cursor=visit.request.query.get("cursor"))
         chosen = words.query(query)
     except CallctlError as caught:
@@ -72,11 +73,11 @@ async def ledger(visit: Visit) -> web.StreamResponse:
 
 
 async def transfers(visit: Visit, error: CallctlError | None = None) -> web.Response:
-    fields = _fields(visit, "state")
+    fields = fields_of(visit, "state")
     page, chosen = None, ""
     may_make = visit.may(Scope.TRANSFERS_WRITE)
     try:
-        query = _period(visit, fields) | {"state": fields.get("state")}
+        query = period_of(visit, fields) | {"state": fields.get("state")}
         page = await visit.get("/transfers", **query, cursor=visit.request.query.get("cursor"))
         chosen = words.query(query)
     except CallctlError as caught:
@@ -146,6 +147,8 @@ async def top_up(
         wallet=await visit.get("/wallet"),
         requests=await visit.get("/invoice-requests", cursor=asked.get("cursor")),
         payments=(await visit.get("/payments", limit=10)).items,
+        # Nobody is above the operator to invoice it: money comes in as it says.
+        may_credit=visit.may(Scope.LEDGER_TOP_UP),
         may_pay=may_pay,
         pays_online=visit.desk.pays_online,
         form=form or {},
@@ -175,6 +178,20 @@ async def begin_payment(visit: Visit) -> web.StreamResponse:
             raise
         return await top_up(visit, error)
     return visit.go("/top-up")
+
+
+@told_on(top_up)
+async def credit(visit: Visit) -> web.StreamResponse:
+    """Money that came to the operator from outside."""
+    form = await visit.form()
+    body = await _money(visit, form) | form.sent("note")
+    await visit.send_once(form, "POST", "/ledger/top-ups", body)
+    return visit.go("/top-up", "credited")
+
+
+async def own_currency(visit: Visit) -> str:
+    """What one's own account pays in, as forms propose it; empty for whoever may not see it."""
+    return (await visit.get("/wallet")).currency if visit.may(Scope.LEDGER_READ) else ""
 
 
 async def _money(visit: Visit, form: Form) -> dict[str, int | str]:
