@@ -4,7 +4,6 @@ takes an Idempotency-Key is done once, however often it is sent.
 Whoever adds an operation that is no GET adds it to the walk below, or says why it writes none.
 """
 
-import re
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -142,7 +141,7 @@ class Walk:
         example = endpoint.body_example
         another = url, msgspec.to_builtins(example)
         if example is None or msgspec.convert(body, type(example)) == example:
-            another = re.sub(r"(?<=/)[0-9]+", NO_ID, url), body
+            another = _of_another(endpoint.path, url), body
         if isinstance(body, str):
             another = url, f"{body}\n"
         await self.ask(method, *another, who, key=key, error="idempotency_conflict")
@@ -159,6 +158,15 @@ class Walk:
             f"select min(id) from {table} where account_id = $1", self.house.full
         )
         return id_
+
+
+def _of_another(template: str, url: str) -> str:
+    """The address of an object that there is not."""
+    parts = zip(template.split("/"), url.split("/"), strict=True)
+    return "/".join(
+        part if not named.startswith("{") else NO_ID if part.isdecimal() else f"{part}9"
+        for named, part in parts
+    )
 
 
 @pytest.fixture
