@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from callctl.asterisk.ami import AmiState
 from callctl.asterisk.ami_protocol import (
     AmiConnectionLost,
     AmiError,
@@ -18,6 +17,7 @@ from callctl.asterisk.ami_protocol import (
     AmiResponse,
     AmiTimeout,
 )
+from callctl.asterisk.originator import Originator
 from callctl.core.calls.interventions import InterventionKind, InterventionState
 from callctl.core.calls.ongoing import OngoingCall, OngoingChannel, is_uniqueid
 from callctl.core.errors import CallctlError
@@ -44,25 +44,11 @@ FindExtension = Callable[[Actor, str | None], Awaitable[Extension]]
 """By whose phone the actor listens. Raises CallctlError("invalid_field")."""
 
 
-class Manager(Protocol):
+class Manager(Originator, Protocol):
     """What is needed of the AMI client."""
-
-    @property
-    def state(self) -> AmiState: ...
 
     async def action(
         self, name: str, *, within: float | None = None, **fields: str
-    ) -> AmiResponse: ...
-
-    async def originate(
-        self,
-        *,
-        channel: str,
-        context: str,
-        exten: str,
-        variables: dict[str, str],
-        caller_id: str = "",
-        ring_seconds: int = 30,
     ) -> AmiResponse: ...
 
 

@@ -9,16 +9,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 
-from callctl.asterisk.ami import AmiState
 from callctl.asterisk.ami_protocol import (
     AmiConnectionLost,
     AmiError,
     AmiRefused,
-    AmiResponse,
     AmiTimeout,
 )
+from callctl.asterisk.originator import Originator
 from callctl.core.calls.record import StoredRecord
 from callctl.core.errors import CallctlError
 from callctl.core.numbers.proof import Verdict, judge_call
@@ -77,24 +76,6 @@ FindTrunk = Callable[[int], str | None]
 """The endpoint of a trunk whose calls reach an account's numbers, None if there is none."""
 
 Show = Callable[[Actor, int, Reads], Awaitable[NumberItem]]
-
-
-class Originator(Protocol):
-    """What is needed of the AMI client."""
-
-    @property
-    def state(self) -> AmiState: ...
-
-    async def originate(
-        self,
-        *,
-        channel: str,
-        context: str,
-        exten: str,
-        variables: dict[str, str],
-        caller_id: str = "",
-        ring_seconds: int = 30,
-    ) -> AmiResponse: ...
 
 
 class ProvingService:

@@ -3,17 +3,15 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
 
-from callctl.asterisk.ami import AmiState
 from callctl.asterisk.ami_protocol import (
     AmiConnectionLost,
     AmiError,
     AmiNotConnected,
     AmiRefused,
-    AmiResponse,
     AmiTimeout,
 )
+from callctl.asterisk.originator import Originator
 from callctl.core.errors import CallctlError
 from callctl.core.numbers.dialled import normalise_dialled
 from callctl.core.permissions import Scope
@@ -36,24 +34,6 @@ FindExtension = Callable[[int, str], Extension | None]
 RequireCall = Callable[[int, str, str], None]
 """(account id, extension, what it would dial): raises CallctlError for what the account has not
 paid for."""
-
-
-class Originator(Protocol):
-    """What is needed of the AMI client."""
-
-    @property
-    def state(self) -> AmiState: ...
-
-    async def originate(
-        self,
-        *,
-        channel: str,
-        context: str,
-        exten: str,
-        variables: dict[str, str],
-        caller_id: str = "",
-        ring_seconds: int = 30,
-    ) -> AmiResponse: ...
 
 
 class OriginateService:
