@@ -136,6 +136,38 @@ async def test_row_written_and_the_raw_file_still_there_is_no_second_recording(
     assert await archive.state(id_) == "available"
 
 
+@pytest.mark.parametrize("encrypt", [False, True])
+@pytest.mark.parametrize("format_", ["opus", "wav", "both"])
+async def test_a_database_restored_from_before_it_finds_the_recording_again(
+    archive: Archive, format_: str, encrypt: bool
+) -> None:
+    """The record is built again from the journal; the raw file is long gone."""
+    await archive.settings(format=format_, encrypt=encrypt)
+    id_ = await archive.made("a-1.5", days_ago=1)
+    files = archive.files()
+    columns = "state, format, path, bytes, wav_path, wav_bytes, data_key"
+    known = f"select {columns}, round(seconds::numeric, 1) as seconds from recordings"
+    before = await archive.db.fetch(known)
+    await archive.settings(format="wav", encrypt=not encrypt)
+    await archive.db.execute("delete from recording_figures")
+    await archive.db.execute("delete from recording_outlines")
+    await archive.db.execute(
+        "update recordings set state = 'pending', format = null, path = '', bytes = null, "
+        "wav_path = null, wav_bytes = null, data_key = null, seconds = null"
+    )
+    assert await archive.service().finish_pending() == 1
+    assert await archive.db.fetch(known) == before
+    assert archive.files() == files
+    audio = await archive.library.open_audio(archive.scope, id_)
+    assert audio.size > 100
+    if audio.sealed is not None:
+        audio.sealed.close()
+    (figures,) = await archive.db.fetch("select * from recording_figures")
+    assert figures["caller_talk_share"] == pytest.approx(0.5, abs=0.05)
+    assert figures["called_first_word_seconds"] == pytest.approx(1.0, abs=0.05)
+    assert await archive.db.fetchval("select count(*) from recording_outlines") == 1
+
+
 async def test_worker_that_is_killed_takes_nothing_along(archive: Archive, tmp_path: Path) -> None:
     raw = tmp_path / "long.raw"
     raw.write_bytes(TALK * 3000)

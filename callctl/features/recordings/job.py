@@ -19,7 +19,8 @@ Format = Literal["wav", "opus"]
 class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`directory` and `stem`: where the files go and what they are called but for their ending.
 
-    `key`: the data key to encrypt under, empty = not encrypted.
+    `key`: the data key to encrypt under, empty = not encrypted. `found`: the files are there
+    already and there is no `raw`; they are only measured (found.py).
     """
 
     raw: str
@@ -27,6 +28,7 @@ class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stem: str
     formats: list[Format]
     key: bytes = b""
+    found: bool = False
 
 
 class MadeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

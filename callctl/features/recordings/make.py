@@ -28,6 +28,7 @@ from callctl.features.recordings.audio import (
     open_plain,
     read_frames,
 )
+from callctl.features.recordings.found import measure_found
 from callctl.features.recordings.job import SAMPLE_RATE, Format, Job, MadeFile, Outcome
 from callctl.features.recordings.sealed import SealedWriter
 
@@ -126,7 +127,7 @@ def main() -> None:
     for line in sys.stdin.buffer:
         job = msgspec.json.decode(line, type=Job)
         try:
-            outcome = make_recording(job)
+            outcome = measure_found(job) if job.found else make_recording(job)
         except Exception as error:
             # The edge of one recording: the others are to be made all the same.
             outcome = Outcome(error=f"{type(error).__name__}: {error}")

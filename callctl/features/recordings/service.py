@@ -13,11 +13,8 @@ from callctl.core.recordings import file_name, stem_of
 from callctl.db.outbox import OutboxEvent, append_events
 from callctl.db.pool import Database
 from callctl.features.recordings.job import (
-    FRAME_BYTES,
-    SAMPLE_RATE,
     Format,
     Job,
-    MadeFile,
     Outcome,
 )
 from callctl.features.recordings.keys import Keyring
@@ -33,7 +30,7 @@ MISSING_AFTER = timedelta(seconds=60)
 """MixMonitor closes its file within moments of the call's end; after this it will not come."""
 WAV_AFTER_FAILURES = 3
 """So often Opus is tried; a conversation is not lost because it cannot be compressed."""
-_WAV_HEAD = 44
+FORMATS: tuple[Format, ...] = ("opus", "wav")
 
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,199}", re.ASCII)
 """What the dialplan names its recordings (dialplan/40-attempt.conf)."""
@@ -121,9 +118,7 @@ class RecordingService:
         done = 0
         for row in await self._db.fetch(PENDING):
             try:
-                if await self._recover(row):
-                    done += 1
-                elif job := await self._job(row):
+                if job := await self._job(row):
                     work.append((row, *job))
             except (OSError, CallctlError) as error:
                 if isinstance(error, CallctlError) and error.code == "database_unavailable":
@@ -142,16 +137,19 @@ class RecordingService:
         """What is to be made of a row, and the id of the key for it; None: not now, or never."""
         raw = self._places.spool / row["file"]
         directory = self._places.root / day_of(row["started_at"])
-        if why := self._why_not(row, raw, directory):
-            await self._missing(row, why)
-            return None
-        if not raw.exists():
-            return None
+        found, sealed = self._found(row, directory)
+        if not found:
+            if why := self._why_not(row, raw, directory):
+                await self._missing(row, why)
+                return None
+            if not raw.exists():
+                return None
         key_id, key = None, b""
-        if row["encrypt"]:
+        if sealed or (row["encrypt"] and not found):
             key_id, key = await self._keys.key_for_writing(row["account_id"])
-        formats = self._formats(row)
-        return Job(str(raw), str(directory), stem_of(row["file"]), formats, key), key_id
+        formats = found or self._formats(row)
+        stem = stem_of(row["file"])
+        return Job(str(raw), str(directory), stem, formats, key, found=bool(found)), key_id
 
     def _why_not(self, row: Any, raw: Path, directory: Path) -> str | None:
         """Why there will never be a recording."""
@@ -171,19 +169,20 @@ class RecordingService:
             return ["wav"]
         return ["opus", "wav"] if wanted == "both" else ["opus"]
 
-    async def _recover(self, row: Any) -> bool:
-        """A WAV whose raw file is gone although its row was never written: somebody put it back."""
+    def _found(self, row: Any, directory: Path) -> tuple[list[Format], bool]:
+        """The formats that there are of a recording already, Opus first, and whether encrypted.
+
+        Its row is new, since the database is an older backup's; or somebody put the files back.
+        """
         if not _NAME.fullmatch(row["file"]) or (self._places.spool / row["file"]).exists():
-            return False
-        name = file_name(stem_of(row["file"]), "wav", sealed=False)
-        path = self._places.root / day_of(row["started_at"]) / name
-        if not is_file_inside(self._places.root, path):
-            return False
-        size = path.stat().st_size
-        seconds = max(0, size - _WAV_HEAD) / (SAMPLE_RATE * FRAME_BYTES)
-        outcome = Outcome([MadeFile("wav", name, size)], seconds)
-        await self._store(row, outcome, None)
-        return True
+            return [], False
+        stem = stem_of(row["file"])
+        for sealed in (True, False):
+            places = {f: directory / file_name(stem, f, sealed=sealed) for f in FORMATS}
+            found = [f for f, path in places.items() if is_file_inside(self._places.root, path)]
+            if found:
+                return found, sealed
+        return [], False
 
     async def _make(self, work: list[tuple[Any, Job, int | None]]) -> int:
         """By one process. If it dies, the rest waits for the next round."""
