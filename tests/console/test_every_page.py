@@ -6,6 +6,7 @@ from pathlib import Path
 
 from playwright.async_api import Page
 
+from tests.console.comfort import kept_from_keys, moved
 from tests.console.conftest import AXE, DESKTOP, PHONE, SignIn
 from tests.console.house import House
 
@@ -70,9 +71,7 @@ async def findings(page: Page, rules: object) -> list[object]:
     return found
 
 
-async def test_nothing_keeps_anybody_out_and_nothing_is_cut_off_on_a_phone(
-    sign_in: SignIn, house: House
-) -> None:
+async def test_nothing_keeps_anybody_out_is_cut_off_or_moves(sign_in: SignIn, house: House) -> None:
     ids = {name: await house.daemon.db.fetchval(sql) for name, sql in _IDS.items()}
     theirs, own = await sign_in("sara"), await sign_in()
     axe = AXE.read_text()
@@ -86,15 +85,20 @@ async def test_nothing_keeps_anybody_out_and_nothing_is_cut_off_on_a_phone(
         if answer is None or answer.status != 200:
             wrong[path] = answer and answer.status
             continue
-        cut_off = await page.evaluate(_CUT_OFF)
+        found: dict[str, object] = {"moves on a phone": await moved(page)}
+        found["cut off"] = await page.evaluate(_CUT_OFF)
         # Not by a script element, which the page's policy forbids.
         await page.evaluate(axe)
-        found = {"phone": await findings(page, _ALL)}
+        found["phone"] = await findings(page, _ALL)
         await page.emulate_media(color_scheme="dark")
         await page.set_viewport_size(DESKTOP)
+        await page.reload()
+        found["moves"] = await moved(page)
+        await page.evaluate(axe)
         found["dark"] = await findings(page, _COLOURS)
-        if any(found.values()) or cut_off:
-            wrong[path] = found | {"cut off": cut_off}
+        found["keyboard"] = await kept_from_keys(page)
+        if any(found.values()):
+            wrong[path] = {name: what for name, what in found.items() if what}
     assert not wrong, json.dumps(wrong, indent=1)
 
 

@@ -1,6 +1,7 @@
 """Changing where calls go: form, difference, trial, confirmation, going back."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
@@ -131,3 +132,22 @@ async def test_a_change_over_somebody_elses_is_refused(page: Page, house: House)
     await expect(page.locator(".note.red")).to_contain_text("revision")
     names = [e.name for e in house.daemon.routing.export(house.account).extensions]
     assert "Renamed" not in names
+
+
+async def test_each_part_of_a_large_routing_has_its_form(page: Page, house: House) -> None:
+    """With all that may be left out: names, labels, numbers of groups."""
+    large = Path(__file__).parents[1] / "asterisk/scenarios/routing.yaml"
+    await house.daemon.routing.apply(house.account, large.read_bytes(), Author("admin"))
+    wrong: dict[str, int] = {}
+    await page.goto("/routing")
+    addresses = "all => all.map(a => a.href)"
+    kinds = await page.locator("main nav a[href*='kind=']").evaluate_all(addresses)
+    for kind in kinds:
+        await page.goto(kind)
+        forms = page.locator("main table a[href*='/routing/edit/']")
+        for form in await forms.evaluate_all(addresses):
+            status = (await page.request.get(form)).status
+            if status != 200:
+                wrong[form] = status
+    assert len(kinds) == 9
+    assert not wrong

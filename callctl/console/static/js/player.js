@@ -88,10 +88,11 @@ async function begin(player) {
   player.dataset.ready = "yes";
   const audio = player.querySelector("audio");
   if (!audio) return;
-  const answer = await fetch(`/api/v1/recordings/${player.dataset.recording}/details`);
-  if (!answer.ok) return;
-  const { outline, seconds } = await answer.json();
-  if (!outline || !outline.caller.length || !seconds) return;
+  const answer = await fetch(`/api/v1/recordings/${player.dataset.recording}/details`).catch(() => null);
+  const { outline, seconds } = answer?.ok ? await answer.json() : {};
+  const isOutlined = Boolean(outline?.caller.length && seconds);
+  player.classList.toggle("outlined", isOutlined);
+  if (!isOutlined) return;
 
   const find = (what) => player.querySelector(what);
   const [canvas, seek, button] = [find("canvas"), find(".seek"), find("[data-play]")];
@@ -103,8 +104,6 @@ async function begin(player) {
     seek.setAttribute("aria-valuetext", clock(audio.currentTime));
     find("[data-clock]").textContent = clock(audio.currentTime);
   };
-  find(".wave").hidden = find(".player-tools").hidden = false;
-  player.classList.add("scripted");
   show();
 
   const picture = button.querySelector("use");
