@@ -10,6 +10,7 @@ import pytest
 from agi.install import install_check
 from callctl.asterisk.program import AsteriskProgram, find_asterisk
 from callctl.asterisk.runtime import AsteriskInstance, free_port
+from tests.wire.ami_counts import Counts
 
 ADDRESS = "127.0.4.1"
 PHONE = "127.0.4.101"
@@ -106,3 +107,8 @@ async def phone(tmp_path: Path) -> AsyncIterator[None]:
     if process.returncode is None:
         process.kill()
     await process.wait()
+
+
+@pytest.fixture
+def counts() -> Counts:
+    return Counts()

@@ -197,3 +197,9 @@ def environment(**changes: str | None) -> bytes:
     """Asterisk's environment, with some keys changed or (None) left out, with its end."""
     values = {**ENVIRONMENT, **changes}
     return "".join(f"{k}: {v}\n" for k, v in values.items() if v is not None).encode() + b"\n"
+
+
+async def stall(peer: AmiPeer) -> None:
+    await peer.log_in()
+    while True:
+        await peer.action()

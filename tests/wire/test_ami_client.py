@@ -1,7 +1,6 @@
 """The AMI client against a peer that lies, stalls and breaks."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -16,47 +15,8 @@ from callctl.asterisk.ami_protocol import (
     AmiRefused,
     AmiTimeout,
 )
-from tests.wire.peers import BANNER, HOST, AmiPeer, PeerScript, ami_peer
-
-FAST = AmiTiming(backoff_first=0.01, backoff_most=0.02)
-
-
-class Counts:
-    """What the client counted, and a way to wait for it."""
-
-    def __init__(self) -> None:
-        self.seen: list[tuple[str, str]] = []
-        self._changed = asyncio.Event()
-
-    def __call__(self, what: str, reason: str) -> None:
-        self.seen.append((what, reason))
-        self._changed.set()
-
-    async def wait_for(self, what: str, reason: str) -> None:
-        async with asyncio.timeout(5):
-            while (what, reason) not in self.seen:
-                self._changed.clear()
-                await self._changed.wait()
-
-
-@pytest.fixture
-def counts() -> Counts:
-    return Counts()
-
-
-async def connected(port: int, counts: Counts, **options: object) -> AmiClient:
-    client = AmiClient(HOST, port, "callctl", "secret", timing=FAST, count=counts, **options)  # type: ignore[arg-type]
-    await client.start()
-    await client.wait_for_state(connected=True, within=5)
-    return client
-
-
-@pytest.fixture
-async def clients() -> AsyncIterator[list[AmiClient]]:
-    made: list[AmiClient] = []
-    yield made
-    for client in made:
-        await client.stop()
+from tests.wire.ami_counts import FAST, Counts, connected
+from tests.wire.peers import BANNER, HOST, AmiPeer, ami_peer, stall
 
 
 async def idle(peer: AmiPeer) -> None:
@@ -330,98 +290,6 @@ async def test_outcome_of_an_originate_is_an_event_even_beside_its_response(
         )
         await subscription.drain()
         assert [(e.action_id, e["Response"]) for e in events] == [(response.action_id, "Failure")]
-        await client.stop()
-
-
-async def stall(peer: AmiPeer) -> None:
-    await peer.log_in()
-    while True:
-        await peer.action()
-
-
-async def flood_line(peer: AmiPeer) -> None:
-    await peer.log_in()
-    peer.send(b"Event: X\r\nA: ")
-    while True:
-        peer.send(b"x" * 65536)
-        await peer.writer.drain()
-
-
-async def flood_message(peer: AmiPeer) -> None:
-    await peer.log_in()
-    while True:
-        peer.send(b"A: b\r\n" * 1000)
-        await peer.writer.drain()
-
-
-async def flood_list(peer: AmiPeer) -> None:
-    peer.send(BANNER)
-    peer.answer(await peer.action(), "Challenge: 1")
-    peer.answer(await peer.action())
-    devices = await peer.action()
-    peer.answer(devices, "EventList: start")
-    while True:
-        peer.event("DeviceStateChange", f"ActionID: {devices['ActionID']}", "Device: x")
-        await peer.writer.drain()
-
-
-async def not_ami(peer: AmiPeer) -> None:
-    peer.send(b"220 mail ESMTP\r\n")
-    await peer.action()
-
-
-async def silent(peer: AmiPeer) -> None:
-    await peer.action()
-
-
-async def wrong_secret(peer: AmiPeer) -> None:
-    peer.send(BANNER)
-    peer.answer(await peer.action(), "Challenge: 1")
-    peer.answer(await peer.action(), "Message: Authentication failed", response="Error")
-
-
-async def cut(peer: AmiPeer) -> None:
-    await peer.log_in()
-    peer.reset()
-
-
-@pytest.mark.parametrize(
-    ("script", "reason"),
-    [
-        (stall, "dead_peer"),
-        (flood_line, "line_too_long"),
-        (flood_message, "message_too_long"),
-        (flood_list, "list_too_long"),
-        (not_ami, "not_ami"),
-        (silent, "no_response"),
-        (wrong_secret, "login_refused"),
-        (cut, "reset"),
-    ],
-)
-async def test_bad_peer_is_dropped_with_a_counted_reason_and_tried_again(
-    script: PeerScript, reason: str, counts: Counts
-) -> None:
-    timing = AmiTiming(
-        connect=0.1, ping_every=0.02, ping_timeout=0.05, backoff_first=0.01, backoff_most=0.02
-    )
-    limits = AmiLimits(line=100_000, message=300_000, list_messages=100)
-    connections = 0
-    again = asyncio.Event()
-
-    async def counted(peer: AmiPeer) -> None:
-        nonlocal connections
-        connections += 1
-        if connections > 1:
-            again.set()
-        await script(peer)
-
-    async with ami_peer(counted) as port:
-        client = AmiClient(
-            HOST, port, "callctl", "secret", timing=timing, limits=limits, count=counts
-        )
-        await client.start()
-        await counts.wait_for("ami_lost", reason)
-        await asyncio.wait_for(again.wait(), 5)
         await client.stop()
 
 

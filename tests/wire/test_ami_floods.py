@@ -11,8 +11,8 @@ from callctl.asterisk.ami import AmiClient
 from callctl.asterisk.ami_protocol import AmiEvent
 from callctl.asterisk.fastagi_server import FastAgiServer
 from tests.fuzz.rounds import SEED
+from tests.wire.ami_counts import FAST, Counts, connected
 from tests.wire.peers import HOST, AmiPeer, ami_peer, environment
-from tests.wire.test_ami_client import FAST, Counts, connected
 
 PLAN = "1|p|1|inbound|x|did:x||||!ring|20|0|101|101"
 COMMAND = f'SET VARIABLE CALLCTL_PLAN "{PLAN}'.encode()
