@@ -1,11 +1,13 @@
 """QR codes, as pictures that stand in the page."""
 
 import io
+from functools import lru_cache
 
 import segno
 from markupsafe import Markup
 
 
+@lru_cache(maxsize=64)  # A page that is shown again every few seconds; each takes some 50 ms.
 def qr_svg(text: str) -> Markup:
     """An SVG without styles or ids, black on white with its quiet zone, as cameras want it."""
     out = io.BytesIO()

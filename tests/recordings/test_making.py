@@ -16,7 +16,11 @@ from callctl.core.master_key import MasterKey
 from callctl.features.recordings.job import Job
 from callctl.features.recordings.make import make_recording
 from callctl.features.recordings.sealed import open_sealed
-from callctl.features.recordings.service import WAV_AFTER_FAILURES, RecordingService
+from callctl.features.recordings.service import (
+    UNREADABLE_AFTER_FAILURES,
+    WAV_AFTER_FAILURES,
+    RecordingService,
+)
 from callctl.features.recordings.worker import WorkerGone, open_worker
 from tests.recordings.conftest import MASTER, TALK, Archive, raw_of, tone
 
@@ -166,6 +170,25 @@ async def test_a_database_restored_from_before_it_finds_the_recording_again(
     assert figures["caller_talk_share"] == pytest.approx(0.5, abs=0.05)
     assert figures["called_first_word_seconds"] == pytest.approx(1.0, abs=0.05)
     assert await archive.db.fetchval("select count(*) from recording_outlines") == 1
+
+
+async def test_a_found_recording_whose_key_is_lost_is_given_up_and_left_where_it_is(
+    archive: Archive,
+) -> None:
+    """The older backup is from before the account had a key."""
+    await archive.settings(format="opus", encrypt=True)
+    id_ = await archive.made("a-1.5", "opus", days_ago=1)
+    files = archive.files()
+    await archive.db.execute("update recordings set state = 'pending', data_key = null")
+    await archive.db.execute("delete from recording_keys")
+    for _ in range(UNREADABLE_AFTER_FAILURES + 1):
+        await archive.db.execute("update recordings set retry_at = null")
+        assert await archive.service().finish_pending() == 0
+    assert await archive.state(id_) == "missing"
+    assert archive.files() == files
+    assert await archive.db.fetchval("select count(*) from recording_keys") == 0
+    (event,) = await archive.db.fetch("select data from outbox where kind = 'recording.failed'")
+    assert "cannot be read" in event["data"]["reason"]
 
 
 async def test_worker_that_is_killed_takes_nothing_along(archive: Archive, tmp_path: Path) -> None:

@@ -100,6 +100,21 @@ async def test_what_is_deleted_cannot_be_held(archive: Archive) -> None:
     assert await count(archive, "legal_holds") == 0
 
 
+async def test_what_was_done_to_a_call_while_it_went_on_goes_with_it(archive: Archive) -> None:
+    await archive.settings(call_days=7, recording_days=7)
+    await archive.made("a-1.1", days_ago=8)
+    await archive.made("a-1.2", days_ago=1)
+    await archive.db.execute(
+        "insert into interventions (account_id, call_id, kind, author) "
+        "select account_id, call_id, 'hang_up', 'anna' from calls"
+    )
+    await archive.retention.delete_due()
+    assert await delete_due_calls(archive.db) == 1
+    assert (
+        await archive.db.fetchval("select string_agg(call_id, ' ') from interventions") == "a-1.2"
+    )
+
+
 @pytest.mark.parametrize("after", ["row", "file"])
 async def test_killed_between_its_steps_deleting_goes_on_and_nothing_alarms(
     archive: Archive, monkeypatch: pytest.MonkeyPatch, after: str

@@ -28,6 +28,7 @@ class Asterisk:
     """Says `answer` to everything, None = nothing; remembers what it was told."""
 
     answer: str | None = "Success"
+    message: str = "said"
     told: list[dict[str, str]] = field(default_factory=list)
 
     async def script(self, peer: AmiPeer) -> None:
@@ -39,7 +40,7 @@ class Asterisk:
                 continue
             self.told.append(action)
             if self.answer is not None:
-                peer.answer(action, "Message: said", response=self.answer)
+                peer.answer(action, f"Message: {self.message}", response=self.answer)
 
 
 @dataclass
@@ -48,6 +49,7 @@ class Rig:
     db: Database
     service: InterventionService
     actor: Actor
+    over: bool = False
 
     async def states(self) -> list[tuple[str, str]]:
         rows = await self.db.fetch("select kind, state from interventions order by id")
@@ -61,18 +63,19 @@ class Rig:
 
 @pytest.fixture
 async def rig(db: Database) -> AsyncIterator[Rig]:
-    """101 talks to 102; 103 is who listens."""
+    """101 talks to 102, 104 rang for it; 103 is who listens."""
     account = await db.fetchval(
         "insert into accounts (code, name, kind) values ('a', 'A', 'enterprise') returning id"
     )
     channels = (
         OngoingChannel("PJSIP/101-00000001", "101", talking=True),
         OngoingChannel("PJSIP/102-00000002", "102", talking=True),
+        OngoingChannel("PJSIP/104-00000003", "104", talking=False),
     )
 
     def find(scope: CallScope, uniqueid: str) -> OngoingCall | None:
         found = OngoingCall(CALL, channels, scope.extensions)
-        return found if uniqueid == CALL else None
+        return found if uniqueid == CALL and not rig.over else None
 
     async def phone(_actor: Actor, wanted: str | None) -> Extension:
         return Extension(number=wanted, endpoint=f"phone-{wanted}") if wanted else BOSS
@@ -83,7 +86,8 @@ async def rig(db: Database) -> AsyncIterator[Rig]:
         await ami.start()
         await ami.wait_for_state(connected=True, within=5)
         service = InterventionService(ami, InterventionStore(db), find, lambda: None, phone)
-        yield Rig(asterisk, db, service, Actor(account, "tester", frozenset()))
+        rig = Rig(asterisk, db, service, Actor(account, "tester", frozenset()))
+        yield rig
         await ami.stop()
 
 
@@ -94,6 +98,7 @@ async def test_listening_is_ordered_once_however_often_its_key_comes(rig: Rig) -
     (action,) = rig.asterisk.told
     assert action["Channel"] == "PJSIP/phone-103"
     assert (action["Context"], action["Exten"]) == ("supervise", "101")
+    assert "CALLCTL_LISTENER=phone-103" in action["Variable"]
     other = rig.service.supervise(rig.actor, CALL, SuperviseCall("barge", "101"), "k")
     assert await rig.refusal(other) == "idempotency_conflict"
     assert await rig.states() == [("whisper", "accepted")]
@@ -102,7 +107,7 @@ async def test_listening_is_ordered_once_however_often_its_key_comes(rig: Rig) -
 
 
 async def test_what_asterisk_refuses_or_leaves_open_is_told_and_kept_as_that(rig: Rig) -> None:
-    rig.asterisk.answer = "Error"
+    rig.asterisk.answer, rig.asterisk.message = "Error", "No such channel"
     supervise, order = rig.service.supervise, SuperviseCall("listen", "102")
     assert await rig.refusal(supervise(rig.actor, CALL, order)) == "call_failed"
     assert await rig.refusal(rig.service.hang_up(rig.actor, CALL)) == "conflict"
@@ -114,6 +119,38 @@ async def test_what_asterisk_refuses_or_leaves_open_is_told_and_kept_as_that(rig
     assert await rig.states() == [
         ("listen", "refused"), ("hang_up", "refused"), ("listen", "uncertain"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ["hang_up", "transfer"])
+async def test_a_refusal_is_not_told_as_the_end_of_the_call(rig: Rig, what: str) -> None:
+    rig.asterisk.answer, rig.asterisk.message = "Error", "Permission denied"
+    doing = {
+        "hang_up": lambda: rig.service.hang_up(rig.actor, CALL),
+        "transfer": lambda: rig.service.transfer(rig.actor, CALL, TransferCall("201")),
+    }
+    with pytest.raises(CallctlError) as refused:
+        await doing[what]()
+    assert refused.value.code == "call_failed"
+    assert "Permission denied" in str(refused.value.detail)
+    assert await rig.states() == [(what, "refused")]
+
+
+async def test_whose_phone_only_rang_does_not_end_the_call_of_another(rig: Rig) -> None:
+    rang = Actor(rig.actor.account_id, "rang", frozenset(), extensions=("104",))
+    assert await rig.refusal(rig.service.hang_up(rang, CALL)) == "conflict"
+    assert rig.asterisk.told == []
+    talks = Actor(rig.actor.account_id, "talks", frozenset(), extensions=("102",))
+    await rig.service.hang_up(talks, CALL)
+    assert rig.asterisk.told[0]["Action"] == "Hangup"
+
+
+async def test_the_first_outcome_is_told_again_when_the_call_is_over(rig: Rig) -> None:
+    order = SuperviseCall("listen")
+    first = await rig.service.supervise(rig.actor, CALL, order, "k")
+    rig.over = True
+    assert await rig.service.supervise(rig.actor, CALL, order, "k") == first
+    other = rig.service.supervise(rig.actor, "a-1.9", order, "k")
+    assert await rig.refusal(other) == "idempotency_conflict"
 
 
 async def test_nobody_listens_to_themselves_or_on_a_side_that_they_do_not_see(rig: Rig) -> None:

@@ -60,7 +60,7 @@ async def listed(visit: Visit) -> web.StreamResponse:
         fields=fields,
         states=list(NumberState),
         names=await names_of(visit),
-        loaded=int(loaded) if loaded.isdecimal() else None,
+        loaded=int(loaded) if loaded.isdecimal() and len(loaded) < 10 else None,
         error=error,
     )
 

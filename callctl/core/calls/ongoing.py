@@ -29,6 +29,14 @@ class OngoingCall:
     channels: tuple[OngoingChannel, ...]
     seen: tuple[str, ...] | None
 
+    def seen_takes_part(self) -> bool:
+        """Whether whoever asks may see somebody who talks in it or has placed it."""
+        if self.seen is None:
+            return True
+        return any(
+            c.extension in self.seen and (c.talking or c is self.channels[0]) for c in self.channels
+        )
+
     def talking_extensions(self) -> list[OngoingChannel]:
         """Of those that whoever asks may see."""
         return [

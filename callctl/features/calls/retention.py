@@ -27,11 +27,20 @@ limit $1
 """A call goes after its recordings: none of their files is left without a row that names it."""
 
 
+DELETE_INTERVENTIONS = """
+delete from interventions i using calls c
+where c.id = any($1::bigint[]) and i.account_id = c.account_id
+  and i.call_id = any(c.linkedids || c.call_id)
+"""
+"""They name numbers and people as the call does."""
+
+
 async def delete_due_calls(db: Database, most: int = MOST_PER_ROUND) -> int:
     """One round: at most `most` calls in one transaction; returns how many."""
     async with db.transaction() as connection:
         await connection.execute(LOCK_HOLDS)
         ids: list[Any] = [row["id"] for row in await connection.fetch(DUE_CALLS, most)]
         if ids:
+            await connection.execute(DELETE_INTERVENTIONS, ids)
             await delete_but_keep_sums(connection, ids)
     return len(ids)

@@ -6,13 +6,13 @@ is so is asked for.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Protocol
 
 from callctl.asterisk.ami import AmiState
-from callctl.asterisk.ami_protocol import AmiError, AmiEvent, AmiResponse
+from callctl.asterisk.ami_protocol import AmiError, AmiEvent, AmiRefused, AmiResponse
 from callctl.core.devices import (
     DeviceState,
     RegistrationState,
@@ -38,6 +38,13 @@ SETTLE_SECONDS = 0.5
 """From an event to the look: an endpoint's state follows its address's; many need one look."""
 
 
+REST = 10
+"""So many times as long as a look took, until the next one."""
+
+NONE_THERE = "No endpoints found"
+"""A refusal by its form, of a PBX that has none yet."""
+
+
 class Manager(Protocol):
     """What is needed of the AMI client."""
 
@@ -59,7 +66,8 @@ class DeviceService:
         self._ami = ami
         self._table = table
         self._clock = clock
-        self._asked = False
+        self._looked_at = 0.0
+        self._problem = "not asked yet"
         self._devices: Mapping[str, Since] = {}
         self._registrations: Mapping[str, Since] = {}
         self._changed = asyncio.Event()
@@ -72,38 +80,52 @@ class DeviceService:
         """Until cancelled."""
         while True:
             self._changed.clear()
-            try:
-                await self.look()
-            except AmiError as error:
-                log.info("devices_not_asked", error=str(error))
+            began = time.monotonic()
+            await self._try_to_look()
+            took = time.monotonic() - began
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._changed.wait()
-            await asyncio.sleep(SETTLE_SECONDS)
+            # A phone that comes and goes all the time shall not keep the one connection busy.
+            await asyncio.sleep(max(SETTLE_SECONDS, REST * took))
+
+    async def _try_to_look(self) -> None:
+        try:
+            await self.look()
+        except AmiError as error:
+            if self._problem != str(error):
+                log.warning("devices_not_asked", error=str(error))
+            self._problem = str(error)
 
     async def look(self) -> None:
-        """Ask now. Raises AmiError."""
-        endpoints = await self._ami.action("PJSIPShowEndpoints")
-        registrations = await self._ami.action("PJSIPShowRegistrationsOutbound")
+        """Ask now. Raises AmiError, and knows no less than before then."""
+        endpoints = await self._ask("PJSIPShowEndpoints")
+        registrations = await self._ask("PJSIPShowRegistrationsOutbound")
         states = {
             event.get("ObjectName"): state_of_device(
                 event.get("Contacts"), event.get("DeviceState")
             )
-            for event in endpoints.events
+            for event in endpoints
         }
         registered = {
             event.get("ObjectName"): state_of_registration(event.get("Status"))
-            for event in registrations.events
+            for event in registrations
         }
         now = self._clock()
         self._devices = since_of(self._devices, states, now)
         self._registrations = since_of(self._registrations, registered, now)
-        self._asked = True
+        self._looked_at, self._problem = now, ""
+
+    async def _ask(self, name: str) -> Sequence[AmiEvent]:
+        response = await self._ami.action(name)
+        if not response.success and response.message != NONE_THERE:
+            raise AmiRefused(name, response)
+        return response.events
 
     def view(self, scope: CallScope) -> DevicesView:
         """Of the scope's account; trunks where the scope is all of it."""
         state, index = self._ami.state, self._table().accounts.get(scope.account_id)
-        reason = None if state.connected and self._asked else state.reason or "not asked yet"
+        reason = self._why_not_live(state)
         own = scope.extensions
         routing = index.routing if index else None
         extensions = [
@@ -119,6 +141,12 @@ class DeviceService:
             extensions,
             [self._trunk(trunk) for trunk in trunks],
         )
+
+    def _why_not_live(self, state: AmiState) -> str | None:
+        if not state.connected:
+            return state.reason or "not connected"
+        old = self._clock() - self._looked_at > 2 * LOOK_SECONDS
+        return self._problem or ("Asterisk was not asked of late" if old else None)
 
     def _device(self, endpoint: str, enabled: bool) -> tuple[DeviceState, datetime | None]:
         known = self._devices.get(endpoint)

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
+from asyncpg import PostgresError
+
 from callctl.asterisk.ami_protocol import (
     AmiConnectionLost,
     AmiError,
@@ -52,6 +54,10 @@ class Manager(Originator, Protocol):
     ) -> AmiResponse: ...
 
 
+_GONE = ("No such channel", "Channel specified does not exist")
+"""How Asterisk says that a channel is no more (manager.c: action_hangup, action_blind_transfer)."""
+
+
 class InterventionService:
     """`why_not_live` says why it is not known which calls go on, None when it is."""
 
@@ -73,9 +79,12 @@ class InterventionService:
         """End the call for everybody in it.
 
         Raises CallctlError: `not_found` (no such call goes on within the actor's scope),
-        `asterisk_unavailable`, `conflict` (over meanwhile), `call_uncertain`.
+        `asterisk_unavailable`, `conflict` (over meanwhile, or nobody of the scope takes part any
+        more: to have rung is not to take part), `call_failed`, `call_uncertain`.
         """
         call = self._call(actor, uniqueid)
+        if not call.seen_takes_part():
+            raise CallctlError("conflict", "none of your extensions takes part in the call now")
 
         async def act() -> None:
             # The caller's first: while it is there, a hunt goes on to the next one.
@@ -117,6 +126,9 @@ class InterventionService:
         Raises CallctlError: as `hang_up`; `invalid_field`; `conflict` also for a call that nobody
         has answered yet, and for one's own; `idempotency_conflict`, `call_failed`.
         """
+        if key is not None and (earlier := await self._store.find_by_key(actor, key)):
+            call_id = self._call_id(actor, uniqueid)
+            return _tell_again(earlier, earlier.is_order(call_id, order.mode, order.extension))
         call = self._call(actor, uniqueid)
         supervisor = await self._calling_extension(actor, order.from_)
         if any(c.extension == supervisor.number for c in call.channels):
@@ -134,6 +146,7 @@ class InterventionService:
                     "CALLCTL_KEY": supervisor.number,
                     "CALLCTL_SUPERVISE": order.mode,
                     "CALLCTL_HEARD": channel.name,
+                    "CALLCTL_LISTENER": supervisor.endpoint,
                 },
                 caller_id=f"<{channel.extension}>",
                 ring_seconds=order.ring_seconds,
@@ -156,10 +169,16 @@ class InterventionService:
             raise _not_found(uniqueid)
         return call
 
+    def _call_id(self, actor: Actor, uniqueid: str) -> str:
+        """Of a call that may be over: then it is known by its own id only."""
+        call = self._find_call(actor.calls, uniqueid)
+        return uniqueid if call is None else call.call_id
+
     async def _do(self, wanted: Wanted, act: Callable[[], Awaitable[None]]) -> InterventionView:
         new = await self._store.begin(wanted)
         if new is None:
-            return _tell_again(await self._store.get_by_key(wanted), wanted)
+            earlier = await self._store.get_by_key(wanted)
+            return _tell_again(earlier, earlier.is_of(wanted))
         # The client may go away; what Asterisk does and what is on record belong together.
         return await asyncio.shield(self._send(new, act))
 
@@ -190,14 +209,23 @@ class InterventionService:
         return new.view()
 
     async def _finish(self, new: Intervention, state: InterventionState, detail: str = "") -> None:
-        # A database that is gone now leaves the row "sending", which is told as uncertain.
-        with suppress(CallctlError):
+        """Asterisk has answered: what the database does now changes nothing of it. A row that
+        stays "sending" is told as uncertain."""
+        try:
             await self._store.finish(new.id, state, detail)
+        except (CallctlError, PostgresError, TimeoutError) as error:
+            log.warning("intervention_not_finished", id=new.id, state=state.value, error=str(error))
 
     async def _tell(self, name: str, **fields: str) -> bool:
-        """Whether Asterisk did it; it does not where the channel has gone meanwhile."""
+        """Whether Asterisk did it: not where the channel has gone meanwhile. Raises AmiRefused
+        where it has another reason."""
         response = await self._ami.action(name, within=None, **fields)
-        return response.success
+        if response.success:
+            return True
+        if response.message in _GONE:
+            return False
+        log.warning("intervention_refused", action=name, reason=response.message)
+        raise AmiRefused(name, response)
 
 
 def _wanted(
@@ -226,8 +254,8 @@ def _choose(call: OngoingCall, wanted: str | None, own: str | None) -> OngoingCh
     return next((c for c in talking if c.extension == own), talking[-1])
 
 
-def _tell_again(earlier: Intervention, wanted: Wanted) -> InterventionView:
-    if not earlier.is_of(wanted):
+def _tell_again(earlier: Intervention, same: bool) -> InterventionView:
+    if not same:
         raise CallctlError(
             "idempotency_conflict",
             "this key was used for something else",

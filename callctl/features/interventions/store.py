@@ -10,6 +10,7 @@ from callctl.core.errors import CallctlError
 from callctl.db.audit import record_change
 from callctl.db.pool import Database
 from callctl.features.interventions.model import InterventionView
+from callctl.http.endpoint import Actor
 
 _COLUMNS = "id, call_id, kind, extension, target, author, state, detail, at"
 
@@ -70,6 +71,14 @@ class Intervention:
         asked = (wanted.call_id, wanted.kind, wanted.extension, wanted.target)
         return asked == (self.call_id, self.kind, self.extension, self.target)
 
+    def is_order(self, call_id: str, mode: str, extension: str | None) -> bool:
+        """Whether it is what was ordered, whoever was chosen to be heard where nobody was named."""
+        return (
+            self.call_id == call_id
+            and self.kind.value == mode
+            and extension in (None, self.extension)
+        )
+
     def view(self) -> InterventionView:
         return InterventionView(
             self.id, self.call_id, self.kind, self.extension, self.target, self.author, self.at
@@ -96,8 +105,13 @@ class InterventionStore:
             )  # fmt: skip
         return _intervention(row)
 
+    async def find_by_key(self, actor: Actor, key: str) -> Intervention | None:
+        """The one that the actor has named so before."""
+        row = await self._db.fetchrow(INTERVENTION_BY_KEY, actor.account_id, actor.author.name, key)
+        return None if row is None else _intervention(row)
+
     async def get_by_key(self, wanted: Wanted) -> Intervention:
-        """The one that the author has named so before. Raises CallctlError("not_found")."""
+        """As `find_by_key`. Raises CallctlError("not_found")."""
         row = await self._db.fetchrow(
             INTERVENTION_BY_KEY, wanted.account_id, wanted.author.name, wanted.key
         )

@@ -9,8 +9,11 @@ from callctl.core.analysis.figures import analyse
 from callctl.core.analysis.outline import outline
 from callctl.core.recordings import file_name
 from callctl.features.recordings.audio import Frames, LevelMeter, open_plain
-from callctl.features.recordings.job import SAMPLE_RATE, Job, MadeFile, Outcome
+from callctl.features.recordings.job import SAMPLE_RATE, Format, Job, MadeFile, Outcome
 from callctl.features.recordings.sealed import open_sealed
+
+_CONTAINERS: dict[Format, str] = {"opus": "ogg", "wav": "wav"}
+"""What a file is, by its name: nothing is guessed from what is in it."""
 
 _PART = 60 * SAMPLE_RATE
 
@@ -25,17 +28,22 @@ def measure_found(job: Job) -> Outcome:
     frames = 0
     for format_ in job.formats:
         path = Path(job.directory) / file_name(job.stem, format_, sealed=bool(job.key))
-        audio = _open(path, job.key)
-        size = audio.seek(0, io.SEEK_END)
-        audio.seek(0)
         if not made:
-            for part in _decode(audio):
-                frames += len(part)
-                meter.feed(part)
-        audio.close()
-        made.append(MadeFile(format_, path.name, size))
+            with _open(path, job.key) as audio:
+                for part in _decode(audio, _CONTAINERS[format_]):
+                    frames += len(part)
+                    meter.feed(part)
+        made.append(MadeFile(format_, path.name, _size(path, job.key)))
     outlines = outline(meter.caller), outline(meter.called)
     return Outcome(made, frames / SAMPLE_RATE, analyse(meter.caller, meter.called), outlines)
+
+
+def _size(path: Path, key: bytes) -> int:
+    if not key:
+        return path.stat().st_size
+    sealed = open_sealed(path, key)
+    sealed.close()
+    return sealed.size
 
 
 def _open(path: Path, key: bytes) -> BinaryIO:
@@ -48,13 +56,13 @@ def _open(path: Path, key: bytes) -> BinaryIO:
         sealed.close()
 
 
-def _decode(audio: BinaryIO) -> Iterator[Frames]:
+def _decode(audio: BinaryIO, container_format: str) -> Iterator[Frames]:
     """A minute at a time, as `read_frames` gives them."""
     import av  # Some 40 MB, which only the process that encodes is to have.
 
     resampler = av.AudioResampler(format="s16", layout="stereo", rate=SAMPLE_RATE)
     waiting = av.AudioFifo()
-    with av.open(audio, "r") as container:
+    with av.open(audio, "r", format=container_format) as container:
         for frame in (*container.decode(audio=0), None):
             for part in resampler.resample(frame):
                 part.pts = None

@@ -102,6 +102,16 @@ class Keyring:
             row = await self._db.fetchrow(KEY_OF_ACCOUNT, account_id)
         return row["id"], self._key(row)
 
+    async def existing_key(self, account_id: int) -> tuple[int, bytes]:
+        """As `key_for_writing`, but none is made: for what is encrypted already.
+
+        Raises CallctlError("recording_key_unavailable").
+        """
+        row = await self._db.fetchrow(KEY_OF_ACCOUNT, account_id)
+        if row is None:
+            raise _unavailable(f"the database has no data key of account {account_id}")
+        return row["id"], self._key(row)
+
     async def key_for_reading(self, id_: int) -> bytes:
         """Raises CallctlError("recording_key_unavailable")."""
         if id_ in self._known:

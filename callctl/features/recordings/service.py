@@ -30,6 +30,8 @@ MISSING_AFTER = timedelta(seconds=60)
 """MixMonitor closes its file within moments of the call's end; after this it will not come."""
 WAV_AFTER_FAILURES = 3
 """So often Opus is tried; a conversation is not lost because it cannot be compressed."""
+UNREADABLE_AFTER_FAILURES = 6
+"""So often a file that was found is tried, the last time a minute after the first; it stays."""
 FORMATS: tuple[Format, ...] = ("opus", "wav")
 
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,199}", re.ASCII)
@@ -138,6 +140,9 @@ class RecordingService:
         raw = self._places.spool / row["file"]
         directory = self._places.root / day_of(row["started_at"])
         found, sealed = self._found(row, directory)
+        if found and row["failures"] >= UNREADABLE_AFTER_FAILURES:
+            await self._missing(row, f"its file is in {directory} and cannot be read")
+            return None
         if not found:
             if why := self._why_not(row, raw, directory):
                 await self._missing(row, why)
@@ -145,7 +150,9 @@ class RecordingService:
             if not raw.exists():
                 return None
         key_id, key = None, b""
-        if sealed or (row["encrypt"] and not found):
+        if sealed:
+            key_id, key = await self._keys.existing_key(row["account_id"])
+        elif row["encrypt"] and not found:
             key_id, key = await self._keys.key_for_writing(row["account_id"])
         formats = found or self._formats(row)
         stem = stem_of(row["file"])

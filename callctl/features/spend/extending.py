@@ -92,8 +92,11 @@ class Extender:
 
     async def _shorten(self, reservation: Reservation, talk: Talk) -> None:
         """Told until it is obeyed."""
-        left = talk.answered_at + reservation.seconds - self._clock().timestamp()
-        if await self._end_after(talk.channel, max(left - LATE_SECONDS, AT_ONCE_SECONDS)):
+        told = reservation.seconds
+        left = talk.answered_at + told - self._clock().timestamp()
+        obeyed = await self._end_after(talk.channel, max(left - LATE_SECONDS, AT_ONCE_SECONDS))
+        # Meanwhile it may have become still shorter.
+        if obeyed and reservation.seconds == told:
             reservation.shortened = False
 
 

@@ -111,7 +111,16 @@ class WorkplaceService:
 
     async def arrange(self, actor: Actor) -> WorkplaceList:
         """A place, in rows below those there are, for each extension that has none. What there is
-        no room for gets none."""
+        no room for gets none.
+
+        Raises CallctlError("already_exists") where somebody adds places in the same moment.
+        """
+        try:
+            return await self._arrange(actor)
+        except asyncpg.UniqueViolationError as error:
+            raise _taken(error) from None
+
+    async def _arrange(self, actor: Actor) -> WorkplaceList:
         async with self._db.transaction() as connection:
             await connection.fetch(_ACCOUNT_LOCK, actor.account_id)
             rows = await connection.fetch(WORKPLACES, actor.account_id, None)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from callctl.demo.play import Api
-from callctl.demo.sip import Answer, Phone, RingOut
+from callctl.demo.sip import Answer, EndedBy, Phone, RingOut
 from tests.asterisk.scenarios.conftest import NET
 from tests.asterisk.scenarios.office import ALICE, CARRIERS, Office, results
 from tests.asterisk.scenarios.test_live import until
@@ -94,6 +94,28 @@ async def test_a_supervisor_hears_both_and_is_heard_by_whom_the_mode_says(
     assert [(c["route"], c["extension"], c["to_number"], c["tried"]) for c in own] == [
         (f"feature:{mode}", "103", "101", []) for mode in ("listen", "whisper", "barge")
     ]
+
+
+@pytest.mark.parametrize("code", ["*8103", "*8"])
+async def test_who_picks_up_a_supervisors_ringing_phone_hears_nothing(
+    office: Office, api: Api, code: str
+) -> None:
+    """Picked up, it is the other's phone that would listen, in the supervisor's name."""
+    boss, agent = await office.phones({"103": RingOut(), "101": Answer(after=0.1)})
+    customer = await office.outside("+3617000101", ALICE)
+    await agent.answered()
+    call_id = await _talking(api, "101")
+    status, answer = await _act(
+        api, call_id, "supervise", {"mode": "barge", "from": "103", "ring_seconds": 30}
+    )
+    assert status == 202, answer
+    await boss.ringing()
+    curious = await office.inside("102", code)
+    assert (await curious.ended()).ended_by == EndedBy.FAR
+    assert not customer.calls[-1].ended_at
+    await _act(api, call_id, "hangup")
+    await asyncio.gather(customer.ended(), agent.ended())
+    await office.until_idle()
 
 
 async def test_a_transfer_from_outside_goes_as_the_phone_s_own(

@@ -16,10 +16,14 @@ NEEDED_EVENTS = (
 )
 JOURNAL_NAME = "journal.csv"
 NEEDED_ACTIONS = {
+    "absolutetimeout": "call",
+    "blindtransfer": "call",
     "coreshowchannels": "reporting",
     "devicestatelist": "reporting",
     "hangup": "call",
     "originate": "originate",
+    "pjsipshowendpoints": "system",
+    "pjsipshowregistrationsoutbound": "system",
     "reload": "system",
 }
 """Actions that callctl does, and the right that gives each."""
