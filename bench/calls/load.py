@@ -113,6 +113,8 @@ class Sipp:
     ) -> Load:
         rows = [f"{did_number(i)};{i:07}" for i in range(dids)]
         values = {"talk_ms": str(talk_ms)}
+        # The last call begins after `seconds`, and talks.
+        seconds += talk_ms / 1000
         return self._run("caller", server, CARRIER, rows, calls, options, values, seconds)
 
     def _run(
