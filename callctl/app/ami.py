@@ -95,7 +95,7 @@ async def end_after(ami: AmiClient, channel: str, seconds: float) -> bool:
             "AbsoluteTimeout", within=HANGUP_SECONDS, Channel=channel, Timeout=f"{seconds:.3f}"
         )
     except AmiError as error:
-        log.warning("talk_not_extended", channel=channel, error=str(error))
+        log.warning("talk_end_not_changed", channel=channel, error=str(error))
         return False
     return response.success
 

@@ -28,7 +28,10 @@ WRITE_MODE = "set local plan_cache_mode = auto"
 """For a transaction that writes: checking a foreign key is a statement, too, and to plan it anew
 for each row (as the pool has it, for the sake of lists) takes three quarters of the time."""
 
-_PLANNED_ONCE_CONNECTIONS = 3
+_CONNECTIONS, _PLANNED_ONCE_CONNECTIONS = 10, 3
+MOST_CONNECTIONS = _CONNECTIONS + _PLANNED_ONCE_CONNECTIONS
+"""Of a daemon."""
+
 _CONNECT_SECONDS = 2.0
 _BUSY_SECONDS = 3.0
 _STATEMENT_SECONDS = 20.0
@@ -69,7 +72,7 @@ class Database:
         self._refuse_until = 0.0
 
     @classmethod
-    async def connect(cls, url: str, *, max_connections: int = 10) -> "Database":
+    async def connect(cls, url: str, *, max_connections: int = _CONNECTIONS) -> "Database":
         """A pool for `url`. Does not fail when PostgreSQL is away; the first statement does."""
         pool = await _make_pool(url, max_connections, SERVER_SETTINGS)
         return cls(pool, await _make_pool(url, _PLANNED_ONCE_CONNECTIONS, PLANNED_ONCE_SETTINGS))

@@ -17,7 +17,7 @@ from tests.asterisk.sip_peer import Message, SipPeer
 FRAME = 160
 FRAME_SECONDS = 0.02
 WINDOW = 10
-"""Frames of half a window: 0.2 s, by which tones 100 Hz apart are told from each other."""
+"""Frames, 0.2 s, by which tones 100 Hz apart are told from each other."""
 
 HEARD = 200.0
 """A tone's share of a sample that is no noise: each is sent with 8000."""
@@ -88,7 +88,7 @@ class Talker:
         self.sip.answer(bye, 200, "OK")
 
     async def hears(self, *others: "Talker") -> None:
-        """Until it hears each of them, and in the same moment nobody else of `others`."""
+        """Until it hears all of them at once."""
         async with asyncio.timeout(HEARD_SECONDS):
             while not all(self.loudness(other.hz) > HEARD for other in others):
                 await self._more(1)

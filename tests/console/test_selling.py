@@ -285,4 +285,4 @@ async def test_a_broken_form_with_a_file_is_refused_in_words(
         url = f"{house.url}/number-stock/load-file"
         async with client.post(url, data=io.BytesIO(body), headers=headers) as answer:
             assert answer.status == status, await answer.text()
-            assert "CSV" in await answer.text()
+            assert "note red" in await answer.text()

@@ -146,6 +146,6 @@ def _tests_in(file: str) -> set[str]:
 
 
 @pytest.mark.parametrize("role", TASKS)
-def test_ten_tasks_of_each_role_are_done_by_a_test(role: str) -> None:
+def test_each_role_has_ten_tasks_that_name_their_tests(role: str) -> None:
     assert len({task for tasks in TASKS[role].values() for task in tasks}) == 10
     assert [one for one in TASKS[role] if one[1] not in _tests_in(one[0])] == []

@@ -132,10 +132,8 @@ async def show(
 async def _number(visit: Visit) -> Any:
     digits = visit.path("number").lstrip("+")
     if digits.isdecimal():
-        found = (await visit.get("/number-stock", pattern=digits, limit=_MOST)).items
-        for one in found:
-            if one.number == f"+{digits}":
-                return one
+        for one in (await visit.get("/number-stock", pattern=f"+{digits}", limit=1)).items:
+            return one
     raise CallctlError("not_found", "this number is not in the stock")
 
 
@@ -172,7 +170,7 @@ async def wish(
     one = await visit.get(f"/number-requests/{visit.path('id')}")
     fitting = []
     if one.state is RequestState.REQUESTED:
-        pattern = one.number.lstrip("+") if one.number else one.pattern
+        pattern = one.number or one.pattern
         fitting = (
             await visit.get(
                 "/number-stock", state="available", country=one.country, pattern=pattern,

@@ -17,12 +17,3 @@ SUPERVISION: frozenset[str] = frozenset(
     {InterventionKind.LISTEN, InterventionKind.WHISPER, InterventionKind.BARGE}
 )
 """Those that only people who may listen are told of."""
-
-
-class InterventionState(StrEnum):
-    """Every state but `SENDING` is final: nothing is sent twice."""
-
-    SENDING = "sending"
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-    UNCERTAIN = "uncertain"

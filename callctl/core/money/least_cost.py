@@ -8,7 +8,7 @@ the same for the daemon and for the fallback dialplan, which has no tariffs.
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from callctl.core.money.rating import INCOMING, Rate, RateTable, micros_of
+from callctl.core.money.rating import Rate, RateTable, micros_of
 
 COMPARED_SECONDS = 180
 
@@ -20,7 +20,6 @@ def order_by_cost(
     without a rate for the prefix are last. A prefix that adds nothing to a shorter one is left out,
     and so is everything that is as listed."""
     prefixes = {prefix for table in tables.values() for prefix in table.rates}
-    prefixes = {prefix for prefix in prefixes if not prefix.startswith(INCOMING)}
     orders: dict[str, tuple[str, ...]] = {}
     for prefix in sorted(prefixes, key=lambda p: (len(p), p)):
         order = tuple(sorted(trunks, key=lambda trunk: _cost(tables.get(trunk), prefix)))

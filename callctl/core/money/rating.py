@@ -54,14 +54,16 @@ class Rate:
 class RateTable:
     """One version of a tariff, ready for look-ups. Never changed, only replaced.
 
-    `version_id` names it in the database. `timezone` is an IANA zone: whose clocks `Rate.hours`
-    are read on. Made by `build_rate_table`.
+    `rates`: by prefix, of calls that go out; `incoming`: by prefix of the own number, of calls that
+    come in. `version_id` names it in the database. `timezone` is an IANA zone: whose clocks
+    `Rate.hours` are read on. Made by `build_rate_table`.
     """
 
     version_id: int
     currency: str
     timezone: str
     rates: Mapping[str, tuple[Rate, ...]] = field(repr=False)
+    incoming: Mapping[str, tuple[Rate, ...]] = field(repr=False)
     longest: int = 0
     """Digits of the longest prefix."""
 
@@ -69,13 +71,18 @@ class RateTable:
 def build_rate_table(
     version_id: int, currency: str, timezone: str, rates: Iterable[Rate]
 ) -> RateTable:
-    """Index `rates` by prefix, those with hours first. O(rates)."""
-    found: dict[str, tuple[Rate, ...]] = {}
+    """Index `rates` by way and prefix, those with hours first. O(rates)."""
+    going: dict[str, tuple[Rate, ...]] = {}
+    coming: dict[str, tuple[Rate, ...]] = {}
     for rate in rates:
-        others = found.get(rate.prefix, ())
-        found[rate.prefix] = (rate, *others) if rate.hours else (*others, rate)
-    longest = max((len(prefix.removeprefix(INCOMING)) for prefix in found), default=0)
-    return RateTable(version_id, currency, timezone, MappingProxyType(found), longest)
+        found = coming if rate.prefix.startswith(INCOMING) else going
+        prefix = rate.prefix.removeprefix(INCOMING)
+        others = found.get(prefix, ())
+        found[prefix] = (rate, *others) if rate.hours else (*others, rate)
+    longest = max(map(len, (*going, *coming)), default=0)
+    return RateTable(
+        version_id, currency, timezone, MappingProxyType(going), MappingProxyType(coming), longest
+    )
 
 
 def find_rate(table: RateTable, e164: str, at: datetime, *, incoming: bool = False) -> Rate | None:
@@ -89,9 +96,9 @@ def find_rate(table: RateTable, e164: str, at: datetime, *, incoming: bool = Fal
     if e164[:1] != "+" or not (digits.isascii() and digits.isdecimal()):
         return None
     local = at.astimezone(ZoneInfo(table.timezone))
-    way = INCOMING if incoming else ""
+    rates = table.incoming if incoming else table.rates
     for length in range(min(len(digits), table.longest), -1, -1):
-        for rate in table.rates.get(way + digits[:length], ()):
+        for rate in rates.get(digits[:length], ()):
             if not rate.hours or is_within(rate.hours, local):
                 return rate
     return None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from callctl.core.money.guard import SHARE, SLACK_SECONDS, Purse
-from callctl.core.money.rating import INCOMING, RateTable, cost_of
+from callctl.core.money.rating import RateTable, cost_of
 from callctl.core.money.tariffs import Tariffs
 
 LONG_SECONDS = 300
@@ -60,12 +60,7 @@ class UnattendedTalk:
 
 
 def _dearest(table: RateTable) -> Dearest:
-    rates = [
-        rate
-        for prefix, same in table.rates.items()
-        if not prefix.startswith(INCOMING)
-        for rate in same
-    ]
+    rates = [rate for same in table.rates.values() for rate in same]
     long, short = (
         max((cost_of(rate, seconds + SLACK_SECONDS) for rate in rates), default=0)
         for seconds in (LONG_SECONDS, SHORT_SECONDS)

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Protocol
 
 from callctl.asterisk.ami import AmiState
-from callctl.asterisk.ami_protocol import AmiError, AmiEvent, AmiRefused, AmiResponse
+from callctl.asterisk.ami_protocol import AmiError, AmiEvent, AmiRefused
+from callctl.asterisk.manager import Manager
 from callctl.core.devices import (
     DeviceState,
     RegistrationState,
@@ -43,15 +43,6 @@ REST = 10
 
 NONE_THERE = "No endpoints found"
 """A refusal by its form, of a PBX that has none yet."""
-
-
-class Manager(Protocol):
-    """What is needed of the AMI client."""
-
-    @property
-    def state(self) -> AmiState: ...
-
-    async def action(self, name: str, *, within: float | None = None) -> AmiResponse: ...
 
 
 class DeviceService:

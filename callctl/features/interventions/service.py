@@ -9,18 +9,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from asyncpg import PostgresError
-
-from callctl.asterisk.ami_protocol import (
-    AmiConnectionLost,
-    AmiError,
-    AmiNotConnected,
-    AmiRefused,
-    AmiResponse,
-    AmiTimeout,
-)
-from callctl.asterisk.originator import Originator
-from callctl.core.calls.interventions import InterventionKind, InterventionState
+from callctl.asterisk.ami_protocol import AmiRefused
+from callctl.asterisk.manager import Manager, Originator
+from callctl.asterisk.orders import Orders
+from callctl.core.calls.interventions import InterventionKind
 from callctl.core.calls.ongoing import OngoingCall, OngoingChannel, is_uniqueid
 from callctl.core.errors import CallctlError
 from callctl.core.numbers.dialled import normalise_dialled
@@ -46,12 +38,8 @@ FindExtension = Callable[[Actor, str | None], Awaitable[Extension]]
 """By whose phone the actor listens. Raises CallctlError("invalid_field")."""
 
 
-class Manager(Originator, Protocol):
-    """What is needed of the AMI client."""
-
-    async def action(
-        self, name: str, *, within: float | None = None, **fields: str
-    ) -> AmiResponse: ...
+class ActingManager(Manager, Originator, Protocol):
+    """Both."""
 
 
 _GONE = ("No such channel", "Channel specified does not exist")
@@ -63,7 +51,7 @@ class InterventionService:
 
     def __init__(
         self,
-        ami: Manager,
+        ami: ActingManager,
         store: InterventionStore,
         find_call: FindCall,
         why_not_live: Callable[[], str | None],
@@ -71,6 +59,12 @@ class InterventionService:
     ) -> None:
         self._ami = ami
         self._store = store
+        self._orders = Orders(
+            store.finish,
+            store.forget,
+            refused="Asterisk refused it",
+            uncertain="Asterisk was told, but whether it did is unknown",
+        )
         self._find_call = find_call
         self._why_not_live = why_not_live
         self._calling_extension = calling_extension
@@ -128,7 +122,7 @@ class InterventionService:
         """
         if key is not None and (earlier := await self._store.find_by_key(actor, key)):
             call_id = self._call_id(actor, uniqueid)
-            return _tell_again(earlier, earlier.is_order(call_id, order.mode, order.extension))
+            return self._tell_again(earlier, earlier.is_order(call_id, order.mode, order.extension))
         call = self._call(actor, uniqueid)
         supervisor = await self._calling_extension(actor, order.from_)
         if any(c.extension == supervisor.number for c in call.channels):
@@ -178,43 +172,26 @@ class InterventionService:
         new = await self._store.begin(wanted)
         if new is None:
             earlier = await self._store.get_by_key(wanted)
-            return _tell_again(earlier, earlier.is_of(wanted))
+            return self._tell_again(earlier, earlier.is_of(wanted))
         # The client may go away; what Asterisk does and what is on record belong together.
         return await asyncio.shield(self._send(new, act))
 
     async def _send(
         self, new: Intervention, act: Callable[[], Awaitable[None]]
     ) -> InterventionView:
-        try:
-            await act()
-        except AmiNotConnected as error:
-            await self._finish(new, InterventionState.REFUSED, str(error))
-            raise CallctlError(
-                "asterisk_unavailable", "no connection to Asterisk", detail=str(error)
-            ) from None
-        except (AmiTimeout, AmiConnectionLost) as error:
-            await self._finish(new, InterventionState.UNCERTAIN, str(error))
-            raise _uncertain(new.id) from None
-        except AmiRefused as error:
-            await self._finish(new, InterventionState.REFUSED, error.response.message)
-            raise _refused(error.response.message) from None
-        except AmiError as error:
-            await self._finish(new, InterventionState.REFUSED, str(error))
-            raise _refused(str(error)) from None
-        except CallctlError as error:
-            await self._finish(new, InterventionState.REFUSED, error.message)
-            raise
-        await self._finish(new, InterventionState.ACCEPTED)
+        await self._orders.send(new.id, act)
         log.info("intervened", kind=new.kind.value, call_id=new.call_id, id=new.id)
         return new.view()
 
-    async def _finish(self, new: Intervention, state: InterventionState, detail: str = "") -> None:
-        """Asterisk has answered: what the database does now changes nothing of it. A row that
-        stays "sending" is told as uncertain."""
-        try:
-            await self._store.finish(new.id, state, detail)
-        except (CallctlError, PostgresError, TimeoutError) as error:
-            log.warning("intervention_not_finished", id=new.id, state=state.value, error=str(error))
+    def _tell_again(self, earlier: Intervention, same: bool) -> InterventionView:
+        if not same:
+            raise CallctlError(
+                "idempotency_conflict",
+                "this key was used for something else",
+                field="header.Idempotency-Key",
+            )
+        self._orders.check_earlier(earlier.id, earlier.state, earlier.detail)
+        return earlier.view()
 
     async def _tell(self, name: str, **fields: str) -> bool:
         """Whether Asterisk did it: not where the channel has gone meanwhile. Raises AmiRefused
@@ -254,35 +231,9 @@ def _choose(call: OngoingCall, wanted: str | None, own: str | None) -> OngoingCh
     return next((c for c in talking if c.extension == own), talking[-1])
 
 
-def _tell_again(earlier: Intervention, same: bool) -> InterventionView:
-    if not same:
-        raise CallctlError(
-            "idempotency_conflict",
-            "this key was used for something else",
-            field="header.Idempotency-Key",
-        )
-    match earlier.state:
-        case InterventionState.ACCEPTED:
-            return earlier.view()
-        case InterventionState.REFUSED:
-            raise _refused(earlier.detail)
-        case InterventionState.SENDING | InterventionState.UNCERTAIN:
-            raise _uncertain(earlier.id)
-
-
 def _not_found(uniqueid: str) -> CallctlError:
     return CallctlError("not_found", f"no call under way has the channel {uniqueid[:80]}")
 
 
 def _over() -> CallctlError:
     return CallctlError("conflict", "the call is over, or moves to somebody else just now")
-
-
-def _refused(why: str) -> CallctlError:
-    return CallctlError("call_failed", "Asterisk refused it", detail=why)
-
-
-def _uncertain(id_: int) -> CallctlError:
-    return CallctlError(
-        "call_uncertain", "Asterisk was told, but whether it did is unknown", detail={"id": id_}
-    )

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from callctl.core.author import Author
-from callctl.core.calls.interventions import InterventionKind, InterventionState
+from callctl.core.calls.interventions import InterventionKind
 from callctl.core.errors import CallctlError
+from callctl.core.orders import OrderState
 from callctl.db.audit import record_change
 from callctl.db.pool import Database
 from callctl.features.interventions.model import InterventionView
@@ -29,6 +30,8 @@ where account_id = $1 and author = $2 and idempotency_key = $3
 INTERVENTION_FINISH = """
 update interventions set state = $2, detail = $3 where id = $1 and state = 'sending'
 """
+
+INTERVENTION_FORGET = "delete from interventions where id = $1 and state = 'sending'"
 
 _ACTIONS = {
     InterventionKind.HANG_UP: "call.hung_up",
@@ -62,7 +65,7 @@ class Intervention:
     extension: str | None
     target: str | None
     author: str
-    state: InterventionState
+    state: OrderState
     detail: str
     at: datetime
 
@@ -119,11 +122,15 @@ class InterventionStore:
             raise CallctlError("not_found", "there is no such intervention")
         return _intervention(row)
 
-    async def finish(self, id_: int, state: InterventionState, detail: str = "") -> None:
+    async def finish(self, id_: int, state: OrderState, detail: str = "") -> None:
         await self._db.execute(INTERVENTION_FINISH, id_, state.value, detail)
+
+    async def forget(self, id_: int) -> None:
+        """Of what was not sent; its line in the audit log stays."""
+        await self._db.execute(INTERVENTION_FORGET, id_)
 
 
 def _intervention(row: Any) -> Intervention:
     values = dict(row)
-    kind, state = InterventionKind(values.pop("kind")), InterventionState(values.pop("state"))
+    kind, state = InterventionKind(values.pop("kind")), OrderState(values.pop("state"))
     return Intervention(**values, kind=kind, state=state)

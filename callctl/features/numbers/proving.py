@@ -17,7 +17,7 @@ from callctl.asterisk.ami_protocol import (
     AmiRefused,
     AmiTimeout,
 )
-from callctl.asterisk.originator import Originator
+from callctl.asterisk.manager import Originator
 from callctl.core.calls.record import StoredRecord
 from callctl.core.errors import CallctlError
 from callctl.core.numbers.proof import Verdict, judge_call

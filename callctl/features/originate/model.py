@@ -1,7 +1,6 @@
 """What the API takes and says about placing a call."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta, Struct, field
@@ -37,12 +36,3 @@ class PlacedCall(Struct, frozen=True):
     from_: str = field(name="from")
     to: str
     placed_at: datetime
-
-
-class OrderState(StrEnum):
-    """Where an order to call is. Every state but `SENDING` is final: nothing is sent twice."""
-
-    SENDING = "sending"
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-    UNCERTAIN = "uncertain"

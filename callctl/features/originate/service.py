@@ -2,22 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 
-from callctl.asterisk.ami_protocol import (
-    AmiConnectionLost,
-    AmiError,
-    AmiNotConnected,
-    AmiRefused,
-    AmiTimeout,
-)
-from callctl.asterisk.originator import Originator
+from callctl.asterisk.manager import Originator
+from callctl.asterisk.orders import Orders
 from callctl.core.errors import CallctlError
 from callctl.core.numbers.dialled import normalise_dialled
 from callctl.core.permissions import Scope
 from callctl.core.routing.model import Extension
 from callctl.db.idempotency import check_key
-from callctl.features.originate.model import OrderState, PlaceCall, PlacedCall
+from callctl.features.originate.model import PlaceCall, PlacedCall
 from callctl.features.originate.store import CallOrder, OrderStore
 from callctl.http.auth import require_scope
 from callctl.http.endpoint import Actor
@@ -48,6 +41,12 @@ class OriginateService:
     ) -> None:
         self._ami = ami
         self._store = store
+        self._orders = Orders(
+            store.finish,
+            store.forget,
+            refused="Asterisk refused to place the call",
+            uncertain="the order was sent, but whether the phone rings is unknown",
+        )
         self._find_extension = find_extension
         self._require_call = require_call
 
@@ -68,7 +67,7 @@ class OriginateService:
         number = await self._number(actor, order, extension.number)
         asked = (extension.number, number, order.ring_seconds)
         if key and (earlier := await self._store.get_by_key(account_id, key)):
-            return _tell_again(earlier, asked)
+            return self._tell_again(earlier, asked)
         self._require_call(account_id, extension.number, number)
         if not self._ami.state.connected:
             raise _unavailable(self._ami.state.reason)
@@ -76,7 +75,7 @@ class OriginateService:
         if new is None:
             earlier = await self._store.get_by_key(account_id, key or "")
             assert earlier is not None
-            return _tell_again(earlier, asked)
+            return self._tell_again(earlier, asked)
         # The client may go away; the order and its row must still come to one end together.
         return await asyncio.shield(self._send(new, extension))
 
@@ -114,7 +113,7 @@ class OriginateService:
         return normalise_dialled(number, place)
 
     async def _send(self, order: CallOrder, extension: Extension) -> PlacedCall:
-        try:
+        async def act() -> None:
             await self._ami.originate(
                 channel=f"PJSIP/{extension.endpoint}",
                 context=CONTEXT,
@@ -128,44 +127,20 @@ class OriginateService:
                 caller_id=f"<{order.number}>",
                 ring_seconds=order.ring_seconds,
             )
-        except AmiNotConnected as error:
-            with suppress(CallctlError):
-                await self._store.forget(order.id)
-            raise _unavailable(str(error)) from None
-        except (AmiTimeout, AmiConnectionLost) as error:
-            await self._finish(order, OrderState.UNCERTAIN, str(error))
-            raise _uncertain(order.id) from None
-        except AmiRefused as error:
-            await self._finish(order, OrderState.REFUSED, error.response.message)
-            raise _refused(error.response.message) from None
-        except AmiError as error:
-            await self._finish(order, OrderState.REFUSED, str(error))
-            raise _refused(str(error)) from None
-        await self._finish(order, OrderState.ACCEPTED)
+
+        await self._orders.send(order.id, act)
         log.info("call_ordered", order=order.id, extension=order.extension, to=order.number)
         return _placed(order)
 
-    async def _finish(self, order: CallOrder, state: OrderState, detail: str = "") -> None:
-        # What has happened has happened: a database that is gone now leaves the row "sending",
-        # which is told as uncertain.
-        with suppress(CallctlError):
-            await self._store.finish(order.id, state, detail)
-
-
-def _tell_again(earlier: CallOrder, asked: tuple[str, str, int]) -> PlacedCall:
-    if (earlier.extension, earlier.number, earlier.ring_seconds) != asked:
-        raise CallctlError(
-            "idempotency_conflict",
-            "this key was used for another call",
-            field="header.Idempotency-Key",
-        )
-    match earlier.state:
-        case OrderState.ACCEPTED:
-            return _placed(earlier)
-        case OrderState.REFUSED:
-            raise _refused(earlier.detail)
-        case OrderState.SENDING | OrderState.UNCERTAIN:
-            raise _uncertain(earlier.id)
+    def _tell_again(self, earlier: CallOrder, asked: tuple[str, str, int]) -> PlacedCall:
+        if (earlier.extension, earlier.number, earlier.ring_seconds) != asked:
+            raise CallctlError(
+                "idempotency_conflict",
+                "this key was used for another call",
+                field="header.Idempotency-Key",
+            )
+        self._orders.check_earlier(earlier.id, earlier.state, earlier.detail)
+        return _placed(earlier)
 
 
 def _placed(order: CallOrder) -> PlacedCall:
@@ -174,15 +149,3 @@ def _placed(order: CallOrder) -> PlacedCall:
 
 def _unavailable(why: str) -> CallctlError:
     return CallctlError("asterisk_unavailable", "no connection to Asterisk", detail=why)
-
-
-def _refused(why: str) -> CallctlError:
-    return CallctlError("call_failed", "Asterisk refused to place the call", detail=why)
-
-
-def _uncertain(order_id: int) -> CallctlError:
-    return CallctlError(
-        "call_uncertain",
-        "the order was sent, but whether the phone rings is unknown",
-        detail={"id": order_id},
-    )

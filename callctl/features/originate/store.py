@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from callctl.core.errors import CallctlError
+from callctl.core.orders import OrderState
 from callctl.core.scope import CallScope
 from callctl.db.pool import Database
-from callctl.features.originate.model import OrderState
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def _open(path: Path, key: bytes) -> BinaryIO:
 
 
 def _decode(audio: BinaryIO, container_format: str) -> Iterator[Frames]:
-    """A minute at a time, as `read_frames` gives them."""
+    """A minute at a time, as `read_frames` gives them (an encrypted file is in memory whole)."""
     import av  # Some 40 MB, which only the process that encodes is to have.
 
     resampler = av.AudioResampler(format="s16", layout="stereo", rate=SAMPLE_RATE)

@@ -94,13 +94,11 @@ class Keyring:
 
         Raises CallctlError("recording_key_unavailable").
         """
-        row = await self._db.fetchrow(KEY_OF_ACCOUNT, account_id)
-        if row is None:
+        if await self._db.fetchrow(KEY_OF_ACCOUNT, account_id) is None:
             master = self._read_master()
             wrapped = wrap(master, account_id, os.urandom(KEY_BYTES))
             await self._db.execute(ADD_KEY, account_id, master.name, wrapped)
-            row = await self._db.fetchrow(KEY_OF_ACCOUNT, account_id)
-        return row["id"], self._key(row)
+        return await self.existing_key(account_id)
 
     async def existing_key(self, account_id: int) -> tuple[int, bytes]:
         """As `key_for_writing`, but none is made: for what is encrypted already.

@@ -8,10 +8,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
-from callctl.asterisk.ami import AmiState
 from callctl.asterisk.ami_protocol import AmiError, AmiNotConnected, AmiResponse
+from callctl.asterisk.manager import Manager
 from callctl.core.calls.ongoing import is_uniqueid
 from callctl.core.errors import CallctlError
 from callctl.db.audit import record_change
@@ -39,17 +39,6 @@ class EndpointOwner:
 
     account_id: int
     extension: str | None
-
-
-class Manager(Protocol):
-    """What is needed of the AMI client."""
-
-    @property
-    def state(self) -> AmiState: ...
-
-    async def action(
-        self, name: str, *, within: float | None = None, **fields: str
-    ) -> AmiResponse: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,23 +64,18 @@ class Extender:
     async def look(self) -> None:
         """Extend what ends soon, and tell Asterisk of what was shortened."""
         now = self._clock().timestamp()
-        due = [
-            (reservation, talk)
-            for reservation in list(self._guard.reservations)
-            if reservation.claims
-            and reservation.seconds < reservation.most_seconds
-            and (talk := self._talk_of(reservation.key)) is not None
-            and _ends_soon(reservation, talk, now)
-        ]
-        over = [
-            (reservation, talk)
-            for reservation in list(self._guard.reservations)
-            if reservation.shortened and (talk := self._talk_of(reservation.key)) is not None
-        ]
-        await asyncio.gather(
-            *(self._extend(reservation, talk) for reservation, talk in due),
-            *(self._shorten(reservation, talk) for reservation, talk in over),
-        )
+        doing = []
+        for reservation in list(self._guard.reservations):
+            if not (reservation.shortened or _may_grow(reservation)):
+                continue
+            talk = self._talk_of(reservation.key)
+            if talk is None:
+                continue
+            if reservation.shortened:
+                doing.append(self._shorten(reservation, talk))
+            elif _ends_soon(reservation, talk, now):
+                doing.append(self._extend(reservation, talk))
+        await asyncio.gather(*doing)
 
     async def _extend(self, reservation: Reservation, talk: Talk) -> None:
         """What is reserved stays so, whatever becomes of the order: it may have been obeyed."""
@@ -98,6 +93,10 @@ class Extender:
         # Meanwhile it may have become still shorter.
         if obeyed and reservation.seconds == told:
             reservation.shortened = False
+
+
+def _may_grow(reservation: Reservation) -> bool:
+    return bool(reservation.claims) and reservation.seconds < reservation.most_seconds
 
 
 def _ends_soon(reservation: Reservation, talk: Talk, now: float) -> bool:

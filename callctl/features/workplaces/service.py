@@ -41,10 +41,10 @@ insert into workplaces (account_id, x, y, label, extension) values ($1, $2, $3, 
 returning {_COLUMNS}
 """  # noqa: S608
 
-WORKPLACE_UPDATE = f"""
+WORKPLACE_UPDATE = """
 update workplaces set x = $3, y = $4, label = $5, extension = $6
-where account_id = $1 and id = $2 returning {_COLUMNS}
-"""  # noqa: S608
+where account_id = $1 and id = $2
+"""
 
 WORKPLACE_DELETE = "delete from workplaces where account_id = $1 and id = $2"
 
@@ -131,11 +131,12 @@ class WorkplaceService:
             await connection.executemany(
                 WORKPLACE_INSERT, [(actor.account_id, x, y, "", number) for number, (x, y) in made]
             )
-            after = {"extensions": [number for number, _ in made]}
-            await record_change(
-                connection, actor.account_id, actor.author, "workplaces.arranged", "workplaces",
-                None, after,
-            )  # fmt: skip
+            if made:
+                after = {"extensions": [number for number, _ in made]}
+                await record_change(
+                    connection, actor.account_id, actor.author, "workplaces.arranged",
+                    "workplaces", None, after,
+                )  # fmt: skip
         return await self.list_places(actor.calls)
 
     def _check(self, actor: Actor, extension: str | None) -> None:

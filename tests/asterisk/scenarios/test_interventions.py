@@ -69,7 +69,8 @@ async def test_a_supervisor_hears_both_and_is_heard_by_whom_the_mode_says(
         (seen,) = await until(
             api, LIVE, lambda v: [c for c in v["items"] if c["feature"] == "whisper"]
         )
-        await _act(api, seen["call_id"], "hangup")
+        status, answer = await _act(api, seen["call_id"], "hangup")
+        assert status == 200, answer
         await boss.ended()
 
         await _supervise(api, call_id, "barge", boss)
@@ -97,7 +98,7 @@ async def test_a_supervisor_hears_both_and_is_heard_by_whom_the_mode_says(
 
 
 @pytest.mark.parametrize("code", ["*8103", "*8"])
-async def test_who_picks_up_a_supervisors_ringing_phone_hears_nothing(
+async def test_who_picks_up_a_supervisors_ringing_phone_is_hung_up(
     office: Office, api: Api, code: str
 ) -> None:
     """Picked up, it is the other's phone that would listen, in the supervisor's name."""
@@ -183,5 +184,5 @@ async def test_a_call_that_nobody_has_answered_is_ended_and_not_listened_to(
     assert status == 200, answer
     await caller.ended()
     record = await office.record(caller)
-    assert record["call"]["disposition"] != "ANSWERED"
+    assert record["call"]["disposition"] == "CANCELLED"
     assert [i["kind"] for i in record["interventions"]] == ["hang_up"]

@@ -1,5 +1,6 @@
 """Every check of ``callctl doctor``, declared once: docs/doctor.md is made of it."""
 
+from callctl.db.pool import MOST_CONNECTIONS
 from callctl.features.checks.doctor import judge_asterisk as asterisk
 from callctl.features.checks.doctor import judge_journal as journal
 from callctl.features.checks.doctor import judge_machine as machine
@@ -287,7 +288,7 @@ CHECKS = (
     Check(
         "database_connections",
         "It takes enough connections.",
-        "The daemon uses up to ten, commands a few more.",
+        f"The daemon uses up to {MOST_CONNECTIONS}, commands a few more.",
         "max_connections = 60 in postgresql.conf, restart PostgreSQL.",
         machine.judge_connections,
     ),

@@ -18,7 +18,7 @@ FAR_APART_SECONDS = 60.0
 CERTIFICATE_DAYS = 30
 OLDEST_POSTGRES = 16
 CONNECTIONS = 20
-"""The daemon's ten, commands beside it, and what PostgreSQL keeps for itself."""
+"""The daemon's (`callctl.db.pool`), commands beside it, and what PostgreSQL keeps for itself."""
 GROUP_MAY_READ = 0o640
 OWNER_MAY_READ = 0o600
 

@@ -1,4 +1,4 @@
-"""What places a call, as those who have calls placed see it."""
+"""The AMI client as features see it: what each method raises stands there."""
 
 from typing import Protocol
 
@@ -6,8 +6,19 @@ from callctl.asterisk.ami import AmiState
 from callctl.asterisk.ami_protocol import AmiResponse
 
 
+class Manager(Protocol):
+    """What asks and tells Asterisk something."""
+
+    @property
+    def state(self) -> AmiState: ...
+
+    async def action(
+        self, name: str, *, within: float | None = None, **fields: str
+    ) -> AmiResponse: ...
+
+
 class Originator(Protocol):
-    """What they need of the AMI client; what each raises stands there."""
+    """What places a call."""
 
     @property
     def state(self) -> AmiState: ...
