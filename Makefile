@@ -57,7 +57,8 @@ messages: .venv/.ready
 
 # The pictures of docs/console.md, made anew of the pages as they are.
 screenshots: .venv/.ready
-	CALLCTL_SCREENSHOTS=$(CURDIR)/docs/screenshots .venv/bin/pytest tests/console/test_every_page.py -k pictures
+	CALLCTL_SCREENSHOTS=$(CURDIR)/docs/screenshots .venv/bin/pytest -k pictures \
+	    tests/console/test_every_page.py tests/asterisk/scenarios/test_pictures.py
 
 image: .venv/.ready
 	scripts/image
