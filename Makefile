@@ -18,7 +18,7 @@ demo: .venv/.ready
 	@.venv/bin/callctl demo $(if $(STATE),--state-dir $(STATE)) $(if $(filter-out 0,$(ONCE)),--once)
 
 test: check
-	.venv/bin/pytest $(PYTEST_ARGS)
+	scripts/test $(PYTEST_ARGS)
 
 check: .venv/.ready
 	.venv/bin/ruff check
