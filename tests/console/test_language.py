@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from babel.messages.catalog import Message
 from babel.messages.pofile import read_po
 
 from callctl.console.language import LOCALE_DIR, Language, choose_language
@@ -27,16 +28,61 @@ def test_a_choice_goes_before_what_the_browser_asks_for(
     assert choose_language(chosen, accepted) == language
 
 
-@pytest.mark.parametrize("code", ["hu", "ko", "vi", "zh"])
-def test_a_translation_has_the_places_of_its_text(code: str) -> None:
+COMPLETE = {"hu"}
+"""Languages in which every text has a translation; of the others some texts are English still."""
+
+_PLACES = re.compile(r"%\(\w+\)s|%.?|\{\w*\}|</?\w[^>]*>|&#?\w+;")
+"""What a translation must keep: places of values, tags, characters written by name. A per cent
+sign that is no place would break the page."""
+
+
+def faults_of(message: Message, forms: int) -> list[str]:
+    """What is wrong with a translation into a language of so many plural `forms`."""
+    if isinstance(message.id, str):
+        pairs = [(message.id, str(message.string))]
+    else:
+        # The last form is for many; what is before it is for few.
+        told = list(message.string)
+        pairs = [(message.id[place == forms - 1], text) for place, text in enumerate(told)]
+        if any(told) and (len(told) != forms or not all(told)):
+            return [f"{message.id[0]!r} lacks a plural form"]
+    return [
+        f"{text!r} has other places or tags than {meant!r}"
+        for meant, text in pairs
+        if text and sorted(_PLACES.findall(text)) != sorted(_PLACES.findall(meant))
+    ]
+
+
+@pytest.mark.parametrize("code", sorted(path.stem for path in LOCALE_DIR.glob("*.po")))
+def test_a_catalogue_fits_the_texts(code: str) -> None:
     with (LOCALE_DIR / f"{code}.po").open("rb") as file:
         catalogue = read_po(file, locale=code)
-    done = [message for message in catalogue if message.id and message.string]
-    assert len(done) > 100
-    for message in done:
-        if isinstance(message.id, str):
-            places = re.findall(r"%\(\w+\)s", message.id)
-            assert sorted(re.findall(r"%\(\w+\)s", str(message.string))) == sorted(places)
+    messages = [message for message in catalogue if message.id]
+    assert len(messages) > 1000
+    faults = [fault for one in messages for fault in faults_of(one, catalogue.num_plurals)]
+    assert not faults
+    if code in COMPLETE:
+        told = {one.id: one.string if one.pluralizable else [one.string] for one in messages}
+        assert [text for text, forms in told.items() if not all(forms)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "translation"),
+    [
+        ("Call %(number)s", "%(name)s hívása"),
+        ("{name}: expected {expected}", "{name}: elvárt"),
+        ("<b>Now</b>", "<b>Most"),
+        ("Half of it", "50 % belőle"),
+        (("%(num)s day", "%(num)s days"), ("%(num)s nap", "")),
+        (("%(num)s day", "%(num)s days"), ("%(num)s nap",)),
+        (("%(num)s day", "%(num)s days"), ("%(num)s nap", "nap")),
+    ],
+)
+def test_a_translation_that_breaks_its_text_is_found(
+    text: str | tuple[str, str], translation: str | tuple[str, ...]
+) -> None:
+    broken = Message(text, translation)  # type: ignore[arg-type]
+    assert len(faults_of(broken, forms=2)) == 1
 
 
 def test_dates_are_written_as_people_write_them_in_the_accounts_zone() -> None:

@@ -103,7 +103,7 @@ async def test_a_number_is_set_aside_and_bought_at_the_price_that_was_shown(
     page = await sign_in("sara")
     await page.goto("/number-shop?country=hu&pattern=*0003")
     row = page.locator("tr", has_text="+3612340003")
-    await row.get_by_role("button", name="Set aside").click()
+    await row.get_by_role("button", name="Set it aside").click()
     held = page.locator("section", has_text="Set aside for you").locator("tr", has_text="340003")
     await held.get_by_role("link", name="Buy").click()
     facts = page.locator("dl.facts")
