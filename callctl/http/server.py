@@ -5,6 +5,7 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -69,8 +70,7 @@ def build_web_app(
     """
     origin = origin or Origin()
     everything = [*endpoints, *health_endpoints(checks)]
-    document = build_openapi([*everything, _openapi_endpoint(b"")])
-    everything.append(_openapi_endpoint(msgspec.json.encode(document)))
+    everything.append(_openapi_endpoint(tuple(everything)))
 
     app = web.Application(middlewares=[_observe, _render_errors], client_max_size=1024**2)
     app[_ERROR_PAGE] = error_page
@@ -146,11 +146,18 @@ def _response_of(endpoint: Endpoint, result: object) -> web.StreamResponse:
     )
 
 
-def _openapi_endpoint(document: bytes) -> Endpoint:
-    async def openapi(_call: ApiCall) -> web.Response:
-        return web.Response(body=document, content_type="application/json")
+def _openapi_endpoint(others: Sequence[Endpoint]) -> Endpoint:
+    # Made when it is first asked for, which no call needs: 7 MB stay behind of the making. In a
+    # thread, since it takes as long as hundreds of other requests.
+    @cache
+    def document() -> bytes:
+        return msgspec.json.encode(build_openapi([*others, endpoint]))
 
-    return Endpoint(
+    async def openapi(_call: ApiCall) -> web.Response:
+        body = await asyncio.to_thread(document)
+        return web.Response(body=body, content_type="application/json")
+
+    endpoint = Endpoint(
         "GET",
         "/api/v1/openapi.json",
         "This document",
@@ -159,6 +166,7 @@ def _openapi_endpoint(document: bytes) -> Endpoint:
         openapi,
         dict[str, Any],
     )
+    return endpoint
 
 
 def error_response(error: CallctlError) -> web.Response:
