@@ -304,3 +304,15 @@ def test_guide_s_example_of_limits_is_sound():
     routing, _ = build_routing(parse_document(HEAD + text + rest)[0], ACCOUNT)
     assert check_routing(routing) == []
     assert routing.extensions[0].limits is not None
+
+
+def test_what_many_numbers_ring_is_one_object():
+    document, _ = parse_document(
+        "account: {code: main, country: HU}\n"
+        "extensions: [{number: 101}]\n"
+        "dids: [{number: '+3617000001', to: extension:101}, "
+        "{number: '+3617000002', to: [extension:101, hangup:busy]}]"
+    )
+    routing, _ = build_routing(document, Account(1, "main", "Main"))
+    first, second = routing.dids
+    assert first.to[0] is second.to[0]

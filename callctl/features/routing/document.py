@@ -104,6 +104,7 @@ class _Reader:
     def __init__(self, country: str) -> None:
         self.country = country
         self.places: list[Place] = []
+        self._destinations: dict[str, Destination] = {}
 
     def read(self, path: str, parse: Callable[[str], T], text: str, default: T) -> T:
         try:
@@ -117,12 +118,19 @@ class _Reader:
         found = []
         for i, text in enumerate(texts):
             place = f"{path}[{i}]" if isinstance(value, list) else path
-            destination = self.read(place, self._destination, text, None)
+            destination = self.read(place, self.destination, text, None)
             if destination is not None:
                 found.append(destination)
         return tuple(found)
 
-    def _destination(self, text: str) -> Destination | None:
+    def destination(self, text: str) -> Destination:
+        """Equal ones are one object: ten thousand numbers ring the same extensions."""
+        known = self._destinations.get(text)
+        if known is None:
+            known = self._destinations[text] = self._destination(text)
+        return known
+
+    def _destination(self, text: str) -> Destination:
         kind, colon, target = text.partition(":")
         if not colon and text.strip().isdecimal():
             return Destination.parse(f"extension:{text}")

@@ -208,10 +208,9 @@ class RoutingService:
     async def refresh(self) -> bool:
         """Take over what another process has changed; whether there was anything."""
         async with self._changing:
-            snapshot = await self._store.get_snapshot()
-            if _versions(snapshot) == _versions(self._snapshot):
+            if await self._store.get_versions() == self._snapshot.versions:
                 return False
-            await self._use(snapshot)
+            await self._use(await self._store.get_snapshot())
         await self._on_change(self._table)
         return True
 
@@ -422,11 +421,6 @@ def _parsed(
 
 def _trunk_orders(table: RoutingTable) -> dict[int, TrunkOrders]:
     return {id_: index.routing.trunk_orders for id_, index in table.accounts.items()}
-
-
-def _versions(snapshot: Snapshot) -> tuple[object, ...]:
-    """What differs when anything does."""
-    return (snapshot.revision, *(stored.account for stored in snapshot.accounts))
 
 
 def _account(snapshot: Snapshot, account_id: int) -> StoredAccount:
