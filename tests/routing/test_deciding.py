@@ -172,8 +172,10 @@ async def test_other_prices_make_another_order_and_only_that_is_told(world):
         return [s.trunk for s in plan.steps if hasattr(s, "trunk")], plan
 
     assert trunks()[0] == ["a", "b"]
+    before = service.table
     await service.prices_changed()
     assert told == []
+    assert service.table is before
     orders["world"] = {"44": ("b", "a")}
     await service.prices_changed()
     assert told == [service.table]

@@ -20,7 +20,6 @@ from callctl.core.routing.model import (
     HuntMemory,
     RoutingTable,
     SipCredential,
-    TrunkOrders,
     build_table,
 )
 from callctl.core.routing.plan import RoutePlan, RouteRequest, Source
@@ -223,10 +222,9 @@ class RoutingService:
         """Carriers cost something else: routes that try the cheapest trunk first may try another.
         What is left without it is written anew only if any does."""
         async with self._changing:
-            before = _trunk_orders(self._table)
-            await self._use(self._snapshot)
-            if _trunk_orders(self._table) == before:
+            if await asyncio.to_thread(self._orders_stand):
                 return
+            await self._use(self._snapshot)
         await self._on_change(self._table)
 
     async def apply(
@@ -397,6 +395,11 @@ class RoutingService:
                     del memories.answered_count[key]
         return HuntMemory(memories.offered_first, memories.answered_at, memories.answered_count)
 
+    def _orders_stand(self) -> bool:
+        """Whether every route tries its trunks as it would if the table were made now."""
+        routings = [index.routing for index in self._table.accounts.values()]
+        return all(self._orders_of(routing) == routing.trunk_orders for routing in routings)
+
     async def _use(self, snapshot: Snapshot) -> None:
         self._table = await asyncio.to_thread(table_of, snapshot, self._orders_of)
         self._snapshot = snapshot
@@ -417,10 +420,6 @@ def _parsed(
         return parse_document(document, file)
     except DocumentError as error:
         raise invalid_routing(error.places, None, file) from None
-
-
-def _trunk_orders(table: RoutingTable) -> dict[int, TrunkOrders]:
-    return {id_: index.routing.trunk_orders for id_, index in table.accounts.items()}
 
 
 def _account(snapshot: Snapshot, account_id: int) -> StoredAccount:
