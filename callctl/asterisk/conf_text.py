@@ -6,7 +6,8 @@ cannot be written safely is refused, or, in names that only people read, left ou
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 
 class UnsafeValue(ValueError):
@@ -50,3 +51,32 @@ def last_first(lines: Iterable[str]) -> list[str]:
         block.append(line)
     names = sorted(blocks, key=lambda name: (name.startswith("_"), name), reverse=True)
     return [*head, *(line for name in names for line in blocks[name])]
+
+
+def in_chunks(texts: Iterable[str]) -> Iterator[str]:
+    """The same lines, many in one text. A large table has a hundred thousand: as objects they would
+    leave the process's memory full of holes, which stay after them."""
+    rest = iter(texts)
+    while chunk := list(islice(rest, _IN_A_CHUNK)):
+        yield "\n".join(chunk)
+
+
+_IN_A_CHUNK = 200
+
+
+class Context:
+    """A context that grows by extensions in falling order, for the sake of `last_first`."""
+
+    def __init__(self, name: str) -> None:
+        self._chunks: list[str] = []
+        self._lines = [f"[{name}]"]
+
+    def add(self, lines: Iterable[str]) -> None:
+        """One more extension, with those that belong to it."""
+        self._lines += last_first(lines)
+        if len(self._lines) >= _IN_A_CHUNK:
+            self._chunks += in_chunks(self._lines)
+            self._lines.clear()
+
+    def text(self) -> str:
+        return "\n".join([*self._chunks, *self._lines, ""])

@@ -11,8 +11,9 @@ match one caller the most specific decides.
 
 import re
 from collections.abc import Iterator, Mapping
+from operator import itemgetter
 
-from callctl.asterisk.conf_text import word
+from callctl.asterisk.conf_text import Context, in_chunks, word
 from callctl.asterisk.fallback_cheapest import (
     cheapest_blocks,
     context_of,
@@ -85,7 +86,7 @@ def render_fallback(table: RoutingTable, year: int, paid_seconds: Mapping[int, i
         for index in accounts
     }
     for index in accounts:
-        blocks += _account_blocks(table, index, planners, year)
+        blocks += in_chunks(_account_blocks(table, index, planners, year))
     return "\n".join(blocks)
 
 
@@ -158,16 +159,18 @@ def _inbound_blocks(
     """DIDs that this account's trunks serve: its own, and those of the accounts below it."""
     account = index.account.id
     trunk = index.routing.trunks[0].name
-    lines: list[str] = []
+    dids: list[tuple[str, Did, FallbackPlanner, str | None]] = []
     for owner in _served(table, account):
         planner = planners[owner.account.id]
         block = f"callctl-fb-{account}-block-{owner.account.id}"
         rules = planner.blocked(trunk, account)
         if rules:
             yield _block_rules(block, rules)
-        for did in owner.routing.dids:
-            lines += _did_lines(planner, trunk, account, did, block if rules else None)
-    yield context_block(f"callctl-fb-{account}-dids", *lines)
+        dids += ((d.number, d, planner, block if rules else None) for d in owner.routing.dids)
+    context = Context(f"callctl-fb-{account}-dids")
+    for _, did, planner, rules_block in sorted(dids, key=itemgetter(0), reverse=True):
+        context.add(_did_lines(planner, trunk, account, did, rules_block))
+    yield context.text()
 
 
 def _served(table: RoutingTable, account: int) -> list[AccountIndex]:

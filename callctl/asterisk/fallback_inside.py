@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from hashlib import blake2b
 
-from callctl.asterisk.conf_text import word
+from callctl.asterisk.conf_text import Context, word
 from callctl.asterisk.fallback_plans import CallerRecord, FallbackPlanner, Leaf, Tree, record_of
-from callctl.asterisk.fallback_text import context_block, tree_lines
+from callctl.asterisk.fallback_text import tree_lines
 from callctl.core.routing.model import AccountRouting
 
 
@@ -15,9 +15,12 @@ def inside_blocks(planner: FallbackPlanner) -> Iterator[str]:
     caller one with what differs by it, or by the caller itself (``dialled~caller``)."""
     account = planner.account.id
     records = {e.number: record_of(e) for e in planner.routing.extensions}
-    lines: dict[CallerRecord | None, list[str]] = {None: []}
-    lines |= {record: [] for record in records.values()}
-    for dialled, e164 in _inside_targets(planner.routing):
+    contexts: dict[CallerRecord | None, Context] = {
+        record: Context(inside_name(account, record))
+        for record in dict.fromkeys([None, *records.values()])
+    }
+    for dialled, e164 in sorted(_inside_targets(planner.routing).items(), reverse=True):
+        lines: dict[CallerRecord | None, list[str]] = {record: [] for record in contexts}
         name = word(dialled, "number")
         usual = {r: planner.inside(dialled, e164, r) for r in dict.fromkeys(records.values())}
         if len(set(usual.values())) == 1:
@@ -31,17 +34,19 @@ def inside_blocks(planner: FallbackPlanner) -> Iterator[str]:
             tree = planner.inside_by(caller, dialled, e164)
             if tree != usual[records[caller]]:
                 lines[records[caller]] += tree_lines(account, f"{name}~{caller}", tree)
-    for kind, found in lines.items():
-        yield context_block(inside_name(account, kind), *found)
+        for kind, found in lines.items():
+            contexts[kind].add(found)
+    for context in contexts.values():
+        yield context.text()
 
 
-def _inside_targets(routing: AccountRouting) -> list[tuple[str, str | None]]:
-    """(as dialled, in E.164) of all that extensions may reach inside; first come, first served."""
+def _inside_targets(routing: AccountRouting) -> dict[str, str | None]:
+    """What extensions may reach inside, as dialled, with its E.164 form; the first come counts."""
     targets: dict[str, str | None] = {e.number: None for e in routing.extensions}
     for group in routing.hunt_groups:
         if group.number:
             targets.setdefault(group.number, None)
-    return [*targets.items(), *((did.number, did.number) for did in routing.dids)]
+    return {did.number: did.number for did in routing.dids} | targets
 
 
 def inside_name(account: int, record: CallerRecord | None) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from callctl.asterisk.conf import write_files
-from callctl.asterisk.conf_text import display_name, last_first, secret, word
+from callctl.asterisk.conf_text import display_name, in_chunks, last_first, secret, word
 from callctl.asterisk.fallback import render_fallback
 from callctl.core.routing.model import (
     AccountIndex,
@@ -48,7 +48,7 @@ def render_provisioning(
     """
     header = _HEADER.format(revision=table.revision)
     accounts = [table.accounts[key] for key in sorted(table.accounts)]
-    pjsip = [block for index in accounts for block in _pjsip_blocks(index, credentials)]
+    pjsip = in_chunks(block for index in accounts for block in _pjsip_blocks(index, credentials))
     dialplan = [block for index in accounts for block in _lamp_blocks(index)]
     fallback = render_fallback(table, year, paid_seconds)
     return {
