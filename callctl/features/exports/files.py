@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
-import xlsxwriter
-from xlsxwriter.exceptions import FileCreateError
-
 from callctl.core.cells import neutral
 
 SHEET_ROWS = 1_000_000
@@ -75,6 +72,10 @@ class XlsxWriter:
     """One sheet, or several of `SHEET_ROWS`. Times are cells of the account's clock."""
 
     def __init__(self, path: Path, columns: Sequence[str], zone: str) -> None:
+        # 3 MB, only for who exports workbooks.
+        import xlsxwriter
+        from xlsxwriter.exceptions import FileCreateError
+
         self._zone = ZoneInfo(zone)
         self._path = path
         self._columns = [f"{name} ({zone})" if name.endswith("_at") else name for name in columns]
@@ -84,6 +85,7 @@ class XlsxWriter:
         )
         self._time = self._book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         self._day = self._book.add_format({"num_format": "yyyy-mm-dd"})
+        self._not_created = FileCreateError
         self._new_sheet()
 
     def write(self, rows: Sequence[Sequence[Any]]) -> None:
@@ -97,7 +99,7 @@ class XlsxWriter:
     def close(self) -> None:
         try:
             self._book.close()
-        except FileCreateError as error:
+        except self._not_created as error:
             raise OSError(*error.args) from error
         self._path.chmod(0o640)
         with self._path.open("rb") as file:

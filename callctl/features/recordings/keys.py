@@ -11,14 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from callctl.core.author import Author
 from callctl.core.errors import CallctlError
 from callctl.core.master_key import KEY_BYTES, MasterKey, parse_master_key
 from callctl.db.audit import record_change
 from callctl.db.pool import Database
+from callctl.features.recordings.cipher import Cipher, NotAuthentic
 
 _NONCE = 12
 
@@ -56,7 +54,7 @@ def make_master_key(file: Path) -> MasterKey:
 
 def wrap(master: MasterKey, account_id: int, data_key: bytes) -> bytes:
     nonce = os.urandom(_NONCE)
-    return nonce + AESGCM(master.secret).encrypt(nonce, data_key, _about(account_id))
+    return nonce + Cipher(master.secret).encrypt(nonce, data_key, _about(account_id))
 
 
 def unwrap(master: MasterKey, row: Any) -> bytes:
@@ -68,8 +66,8 @@ def unwrap(master: MasterKey, row: Any) -> bytes:
         )
     nonce, sealed = row["wrapped"][:_NONCE], row["wrapped"][_NONCE:]
     try:
-        return AESGCM(master.secret).decrypt(nonce, sealed, _about(row["account_id"]))
-    except (InvalidTag, ValueError):
+        return Cipher(master.secret).decrypt(nonce, sealed, _about(row["account_id"]))
+    except (NotAuthentic, ValueError):
         raise _unavailable(f"the wrapped key of account {row['account_id']} is damaged") from None
 
 

@@ -15,12 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from callctl.core.master_key import KEY_BYTES
+from callctl.features.recordings.cipher import Cipher, NotAuthentic, derive_key
 
 SEGMENT = 64 * 1024
 _MAGIC = b"CLCSEAL1"
@@ -32,10 +28,9 @@ class SealBroken(Exception):
     """The file is not what was written: changed, cut, another's, or under another key."""
 
 
-def _cipher(data_key: bytes, head: bytes) -> AESGCM:
+def _cipher(data_key: bytes, head: bytes) -> Cipher:
     salt = head[len(_MAGIC) : len(_MAGIC) + _SALT]
-    derived = HKDF(SHA256(), KEY_BYTES, salt=salt, info=b"callctl recording file")
-    return AESGCM(derived.derive(data_key))
+    return Cipher(derive_key(data_key, KEY_BYTES, salt, b"callctl recording file"))
 
 
 def _nonce(head: bytes, number: int, *, last: bool) -> bytes:
@@ -111,7 +106,7 @@ class SealedReader:
         nonce = _nonce(self._head, number, last=number == self._segments - 1)
         try:
             return self._cipher.decrypt(nonce, sealed, self._name)
-        except InvalidTag:
+        except NotAuthentic:
             raise SealBroken(f"segment {number} is not what was written, or the key is") from None
 
 
