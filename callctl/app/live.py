@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from callctl.asterisk.ami import AmiClient
+from callctl.core.calls.not_live import Missing, NotLive
 from callctl.core.calls.ongoing import OngoingCall, OngoingChannel
 from callctl.core.scope import CallScope
 from callctl.features.calls.reader import JournalReader
@@ -16,19 +16,20 @@ LIVE_WITHIN_SECONDS = 3.0
 """Longer ago the journal was read to its end: what goes on now is not known."""
 
 
-def why_not_live(ami: AmiClient, reader: JournalReader | None) -> str | None:
+def why_not_live(ami: AmiClient, reader: JournalReader | None) -> NotLive | None:
     """Why what is known of calls that go on may be old; None when it is not."""
     state = ami.state
     if reader is None:
-        return "waits for the database"
-    if reader.last_error is not None:
-        return reader.last_error
+        return NotLive(Missing.DATABASE, "waits for the database")
     read_until = reader.read_until
-    if read_until is None or time.monotonic() - read_until > LIVE_WITHIN_SECONDS:
-        return "the journal is still being read"
+    ago = None if read_until is None else time.monotonic() - read_until
+    since = None if ago is None else time.time() - ago
+    if reader.last_error is not None:
+        return NotLive(Missing.DATABASE, reader.last_error, since)
+    if ago is None or ago > LIVE_WITHIN_SECONDS:
+        return NotLive(Missing.JOURNAL, "the journal is still being read", since)
     if not state.connected:
-        since = datetime.fromtimestamp(state.since, UTC).isoformat(timespec="seconds")
-        return f"not connected to Asterisk since {since}: {state.reason}"
+        return NotLive(Missing.ASTERISK, state.reason, state.since)
     return None
 
 

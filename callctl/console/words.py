@@ -11,6 +11,7 @@ import msgspec
 from babel.numbers import format_decimal
 
 from callctl.console.language import N_, Language, gettext, spoken
+from callctl.core.calls.not_live import Missing
 from callctl.core.errors import CallctlError
 from callctl.core.money.currencies import exponent_of, format_amount
 from callctl.core.money.prices import MICRO_DIGITS
@@ -99,6 +100,22 @@ REGISTRATIONS = {
     "unregistered": Badge(N_("not registered at the carrier"), "x", "amber"),
 }
 
+NOT_LIVE = {
+    Missing.ASTERISK: N_(
+        "callctl has no connection to Asterisk: calls that have begun since are not shown, and "
+        "those shown may be over."
+    ),
+    Missing.JOURNAL: N_(
+        "callctl has not yet read all that Asterisk wrote: the newest calls are not shown, and "
+        "those shown may be over."
+    ),
+    Missing.DATABASE: N_(
+        "callctl waits for PostgreSQL: what is shown may be old. Calls go on, and their records "
+        "follow."
+    ),
+}
+"""What a person misses on a page that is not live."""
+
 PHONES = {
     "ringing": Badge(N_("rings"), "bell", "amber"),
     "talking": Badge(N_("talks"), "phone-call", "green"),
@@ -109,6 +126,7 @@ PHONES = {
     "unregistered": Badge(N_("not registered"), "circle-slash", "grey"),
     "disabled": Badge(N_("switched off"), "circle-slash", "grey"),
     "free": Badge(N_("free"), "circle", "grey"),
+    "unknown": Badge(N_("not known now"), "circle-help", "grey"),
 }
 """What a phone does; of one that does nothing, whether it could."""
 

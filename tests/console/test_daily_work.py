@@ -37,7 +37,11 @@ async def test_a_call_appears_live_while_it_rings_and_is_gone_when_it_ends(
     page = await sign_in()
     await page.goto("/live")
     # Without an Asterisk nobody can be sure of what goes on: the page says so.
-    await expect(page.locator("#live").get_by_text("Not live.")).to_be_visible()
+    why = page.locator("#live [data-part=state]")
+    await expect(why).to_contain_text("Not live since")
+    await expect(why).to_contain_text("no connection to Asterisk")
+    await expect(why).to_contain_text("callctl doctor")
+    await expect(page.locator("[data-stream]")).to_have_text("not live")
     rows = rows_at("answered", time.time() - 2).splitlines(keepends=True)
     house.write(b"".join(rows[:3]))
     table = page.get_by_role("region", name="Calls now").locator("tbody tr")
@@ -53,11 +57,18 @@ async def test_a_call_appears_live_while_it_rings_and_is_gone_when_it_ends(
 async def test_live_says_when_its_stream_is_lost(sign_in: SignIn) -> None:
     page = await sign_in()
     await page.goto("/live")
-    await expect(page.locator("[data-stream]")).to_contain_text("connected")
+    await expect(page.locator("[data-stream]")).to_have_text("not live")
     await page.context.set_offline(True)
     await expect(page.locator("[data-stream]")).to_contain_text("connection lost")
+    # One thing at a time: what was so before is not known now.
+    lost = page.locator("[data-stream-lost]")
+    await expect(lost).to_contain_text(
+        "callctl does not answer. What is shown is from", use_inner_text=True
+    )
+    await expect(page.locator("#live [data-part=state]")).to_be_empty()
     await page.context.set_offline(False)
-    await expect(page.locator("[data-stream]")).to_contain_text("connected")
+    await expect(page.locator("[data-stream]")).to_have_text("not live")
+    await expect(lost).to_be_hidden()
 
 
 async def test_a_callback_is_owed_given_to_somebody_and_settled(

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from callctl.core.calls.not_live import Missing, NotLive
 from callctl.db.pool import Database
 from callctl.features.access.service import AccessService
 from callctl.features.access.store import AccessStore
@@ -146,6 +147,6 @@ async def api(serve: Serve, events: EventService, db: Database) -> Api:
         lambda: None,  # type: ignore[arg-type, return-value]
         default_account_id=lambda: 0,
         open_channels=frozenset,
-        why_not_live=lambda: "waits for the database",
+        why_not_live=lambda: NotLive(Missing.DATABASE, "waits for the database"),
     )
     return await serve(events_api.endpoints(live, events))

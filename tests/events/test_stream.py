@@ -215,3 +215,4 @@ async def test_who_resumes_before_what_was_deleted_is_told_that_events_are_lost(
 async def test_the_view_of_calls_says_when_it_is_not_live(api: Api) -> None:
     status, body = await api.ask("GET", "/api/v1/calls/live")
     assert (status, body["live"], body["reason"]) == (200, False, "waits for the database")
+    assert (body["missing"], body["since"]) == ("database", None)

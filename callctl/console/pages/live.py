@@ -66,7 +66,8 @@ async def list_phones(visit: Visit, view: LiveView, devices: DevicesView) -> lis
         found = (await visit.get("/routing/extensions")).items
         known = {one.number: one for one in found}
     doing = activities(view)
-    reach = {device.number: device.state for device in devices.extensions if devices.live}
+    reach = {device.number: device.state for device in devices.extensions}
+    is_known = view.live and devices.live
     numbers = dict.fromkeys(
         [*(d.number for d in devices.extensions), *(visit.actor.extensions or ())]
     )
@@ -74,7 +75,11 @@ async def list_phones(visit: Visit, view: LiveView, devices: DevicesView) -> lis
         Phone(
             number,
             known[number].name if number in known else "",
-            _look(doing.get(number), reach.get(number), number in known and known[number].dnd),
+            _look(
+                doing.get(number),
+                reach.get(number) if is_known else "unknown",
+                number in known and known[number].dnd,
+            ),
         )
         for number in numbers
     ]

@@ -13,6 +13,7 @@ import msgspec
 
 from callctl.core.calls.events import CelEvent
 from callctl.core.calls.live import LiveCall, LiveCalls, LiveNews
+from callctl.core.calls.not_live import NotLive
 from callctl.core.calls.record import StoredRecord
 from callctl.core.errors import CallctlError
 from callctl.core.money.call_costs import NO_COST, CallCost
@@ -60,7 +61,7 @@ class LiveDesk:
         *,
         default_account_id: Callable[[], int],
         open_channels: Callable[[], Collection[str]],
-        why_not_live: Callable[[], str | None],
+        why_not_live: Callable[[], NotLive | None],
         running_cost: RunningCost = lambda *_: NO_COST,
     ) -> None:
         self._db = db
@@ -107,9 +108,12 @@ class LiveDesk:
         """The calls of `scope`, the oldest first."""
         now_us = time.time_ns() // 1000
         items = [self.view_of(call, now_us) for call in self._live if self._is_in(scope, call)]
-        reason = self.why_not_live()
         items.sort(key=lambda c: c.started_at)
-        return LiveView(reason is None, reason, _instant(now_us), items)
+        why, at = self.why_not_live(), _instant(now_us)
+        if why is None:
+            return LiveView(True, None, at, items)
+        since = None if why.since is None else datetime.fromtimestamp(why.since, UTC)
+        return LiveView(False, why.reason, at, items, why.missing, since)
 
     def view_of(self, call: LiveCall, now_us: int) -> LiveCallView:
         """One call as it is at `now_us`, its outside numbers in E.164 where they have that form."""

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from callctl.core.calls.not_live import Missing
 from callctl.core.event_kinds import EventKind
 
 DirectionName = Literal["inbound", "outbound", "internal"]
@@ -41,12 +42,15 @@ class LiveCallView(Struct, frozen=True, forbid_unknown_fields=True):
 
 class LiveView(Struct, frozen=True, forbid_unknown_fields=True):
     """Calls of the Asterisk beside this daemon. `live` is false while callctl does not see what
-    goes on; `reason` then says why, and `items` are what it saw last."""
+    goes on; `missing` then says what it lacks, `reason` why, `since` from when on (null where it
+    has not seen anything yet), and `items` are what it saw last."""
 
     live: bool
     reason: str | None
     at: datetime
     items: list[LiveCallView]
+    missing: Missing | None = None
+    since: datetime | None = None
 
 
 class EventFilters(Struct, frozen=True, forbid_unknown_fields=True):

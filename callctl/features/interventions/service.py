@@ -13,6 +13,7 @@ from callctl.asterisk.ami_protocol import AmiRefused
 from callctl.asterisk.manager import Manager, Originator
 from callctl.asterisk.orders import Orders
 from callctl.core.calls.interventions import InterventionKind
+from callctl.core.calls.not_live import NotLive
 from callctl.core.calls.ongoing import OngoingCall, OngoingChannel, is_uniqueid
 from callctl.core.errors import CallctlError
 from callctl.core.numbers.dialled import normalise_dialled
@@ -54,7 +55,7 @@ class InterventionService:
         ami: ActingManager,
         store: InterventionStore,
         find_call: FindCall,
-        why_not_live: Callable[[], str | None],
+        why_not_live: Callable[[], NotLive | None],
         calling_extension: FindExtension,
     ) -> None:
         self._ami = ami
@@ -152,11 +153,12 @@ class InterventionService:
     def _call(self, actor: Actor, uniqueid: str) -> OngoingCall:
         if not is_uniqueid(uniqueid):
             raise _not_found(uniqueid)
-        reason = self._why_not_live()
-        if reason is not None or not self._ami.state.connected:
-            why = reason or self._ami.state.reason
+        why = self._why_not_live()
+        if why is not None or not self._ami.state.connected:
             raise CallctlError(
-                "asterisk_unavailable", "it is not known which calls go on", detail=why
+                "asterisk_unavailable",
+                "it is not known which calls go on",
+                detail=why.reason if why else self._ami.state.reason,
             )
         call = self._find_call(actor.calls, uniqueid)
         if call is None:

@@ -115,7 +115,7 @@ async def test_the_page_says_that_it_is_not_live_and_goes_on_by_itself(
     """While the daemon is away, and with what began meanwhile once it is back."""
     await office.phone("101", Answer(after=0.1))
     await page.goto("/live")
-    await expect(page.locator("[data-stream]")).to_contain_text("connected")
+    await expect(page.locator("[data-stream]")).to_have_text("live")
     await expect(page.locator("[data-stream-lost]")).to_be_hidden()
     await office.stack.stop_daemon()
     try:

@@ -11,17 +11,32 @@ const words = document.querySelector("[data-stream-text]");
 const lost = document.querySelector("[data-stream-lost]");
 let asked = 0;
 let waiting = null;
-let shownAt = new Date();
+const localTime = () => new Date().toLocaleTimeString(document.documentElement.lang, { hourCycle: "h23" });
+let shownAt = localTime();
 
-function say(open) {
-  if (open) shownAt = new Date();
-  else document.querySelector("[data-stream-since]").textContent = shownAt.toLocaleTimeString(document.documentElement.lang);
-  lost.hidden = open;
+const LOOKS = { live: "green", stale: "amber", lost: "red" };
+
+function say(state) {
+  lost.hidden = state !== "lost";
   sign.hidden = false;
-  sign.classList.toggle("green", open);
-  sign.classList.toggle("red", !open);
-  sign.classList.remove("grey");
-  words.textContent = open ? words.dataset.open : words.dataset.closed;
+  sign.classList.remove("grey", ...Object.values(LOOKS));
+  sign.classList.add(LOOKS[state]);
+  words.textContent = words.dataset[`${state}Text`];
+}
+
+// What the server last said of itself stays beside it no longer: one page says one thing.
+function sayShown() {
+  shownAt = root().querySelector("[data-shown-at]")?.dataset.shownAt ?? localTime();
+  say(root().querySelector("[data-stale]") ? "stale" : "live");
+}
+
+function sayLost(why) {
+  root().querySelector("[data-part=state]")?.replaceChildren();
+  document.querySelector("[data-stream-since]").textContent = shownAt;
+  const becauses = [...lost.querySelectorAll("[data-lost-because]")];
+  const known = becauses.some((text) => text.dataset.lostBecause === why);
+  for (const text of becauses) text.hidden = text.dataset.lostBecause !== (known ? why : "error");
+  say("lost");
 }
 
 // Not under somebody's fingers: what has the focus, or is open, stays as it is.
@@ -91,10 +106,11 @@ async function refresh() {
     if (answer.redirected) return window.location.assign(answer.url);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.querySelector("[data-live]");
-    if (fresh) renew(root(), fresh);
-    say(Boolean(fresh));
+    if (!fresh) return sayLost(page.querySelector("[data-error]")?.dataset.error);
+    renew(root(), fresh);
+    sayShown();
   } catch {
-    say(false);
+    sayLost("silence");
   }
 }
 
@@ -107,10 +123,10 @@ const events = new EventSource("/api/v1/events");
 for (const kind of kinds) events.addEventListener(kind, soon);
 events.addEventListener("open", soon);
 events.addEventListener("error", () => {
-  say(false);
+  sayLost("silence");
   soon();
 });
-window.addEventListener("offline", () => say(false));
+window.addEventListener("offline", () => sayLost("silence"));
 window.addEventListener("online", soon);
 setInterval(soon, AT_LEAST_EVERY_MS);
 
