@@ -46,7 +46,6 @@ NOTICES = {
     "resumed": N_("It is being recorded again."),
     "hung_up": N_("The call is ended."),
     "transferred": N_("On its way to where you sent it."),
-    "listening": N_("Your phone rings: once you pick it up, you hear the call."),
     "arranged": N_("Every extension has a place now: move them to where people sit."),
     "blocked": N_("This caller is refused from now on."),
     "merged": N_("Merged: both histories are one now."),
@@ -266,6 +265,7 @@ class Desk:
     ) -> web.Response:
         asked = visit.request if visit is not None else request
         cookies = asked.cookies if asked is not None else {}
+        said = asked.query.get("done", "") if asked is not None else ""
         look = {name: cookies.get(f"callctl_{name}", "") for name in ("theme", "density")}
         values |= {
             "visit": visit,
@@ -276,7 +276,7 @@ class Desk:
             "density": look["density"] if look["density"] in DENSITIES else "comfortable",
             "menu": menu_for(visit.actor.scopes, self.available) if visit else [],
             "alarms": self.alarms() if visit and visit.may(Scope.SYSTEM_READ) else (),
-            "notice": NOTICES.get(asked.query.get("done", "")) if asked is not None else None,
+            "notice": values.get("notice") or NOTICES.get(said),
             # Where a form was sent to there may be no page.
             "here_path": asked.path_qs if asked is not None and asked.method == "GET" else "/",
         }

@@ -72,19 +72,20 @@ FEATURES = {
 """What a feature code was for: nobody was called, so that no other outcome says it well."""
 
 SUPERVISIONS = {
-    "listen": Badge(N_("listens"), "headphones", "purple"),
-    "whisper": Badge(N_("whispers"), "volume-2", "purple"),
-    "barge": Badge(N_("barges in"), "users", "purple"),
+    "listen": Badge(N_("listens to {heard}"), "headphones", "purple"),
+    "whisper": Badge(N_("whispers to {heard}"), "volume-2", "purple"),
+    "barge": Badge(N_("takes part in the call of {heard}"), "users", "purple"),
 }
-"""Calls that go on and are nobody's but a supervisor's."""
+"""Calls that go on and are nobody's but a supervisor's, who has picked up the phone."""
 
 INTERVENTIONS = {
     "hang_up": Badge(N_("hung up"), "phone-off", "red"),
     "transfer": Badge(N_("transferred"), "phone-forwarded", "grey"),
-    "listen": Badge(N_("listened"), "headphones", "purple"),
-    "whisper": Badge(N_("whispered"), "volume-2", "purple"),
-    "barge": Badge(N_("barged in"), "users", "purple"),
+    "listen": Badge(N_("asked to listen"), "headphones", "purple"),
+    "whisper": Badge(N_("asked to whisper"), "volume-2", "purple"),
+    "barge": Badge(N_("asked to barge in"), "users", "purple"),
 }
+"""What was done to a call. Whoever asked to hear it has not, unless the phone was picked up."""
 
 DEVICES = {
     "reachable": Badge(N_("reachable"), "circle-check", "green"),
@@ -120,7 +121,6 @@ PHONES = {
     "ringing": Badge(N_("rings"), "bell", "amber"),
     "talking": Badge(N_("talks"), "phone-call", "green"),
     "calling": Badge(N_("calls"), "phone-outgoing", "blue"),
-    "supervising": Badge(N_("listens"), "headphones", "purple"),
     "dnd": Badge(N_("do not disturb"), "ban", "grey"),
     "unreachable": Badge(N_("does not answer"), "circle-x", "grey"),
     "unregistered": Badge(N_("not registered"), "circle-slash", "grey"),
@@ -169,6 +169,14 @@ COMPLETENESS = {
 def badge(table: dict[str, Badge], key: str) -> Badge:
     """A word that is not in the table (of a newer version) shows as it is."""
     return table.get(key) or Badge(key, "circle", "grey")
+
+
+def supervision(feature: str | None, heard: str | None) -> Badge | None:
+    """What a supervisor does to the call of `heard`; None where `feature` is none of theirs."""
+    found = SUPERVISIONS.get(feature or "")
+    if found is None:
+        return None
+    return Badge(gettext(found.text).format(heard=heard or "?"), found.icon, found.look)
 
 
 def outcome(disposition: str, route: str | None) -> Badge:

@@ -96,6 +96,23 @@ def test_a_call_is_there_with_its_parties_while_it_lasts() -> None:
     assert call.direction is Direction.INBOUND
 
 
+def test_a_phone_that_is_rung_to_dial_or_to_listen_rings_until_it_is_picked_up() -> None:
+    live = LiveCalls()
+    first = rows_of("internal")[0]._replace(exten="")
+    list(follow(live, [first]))
+    (call,) = live
+    assert (call.extension, call.ringing) == ("201", ["201"])
+    list(follow(live, [first._replace(type="ANSWER")]))
+    assert call.ringing == []
+
+
+def test_who_dials_does_not_ring() -> None:
+    live = LiveCalls()
+    list(follow(live, rows_of("internal")[:1]))
+    (call,) = live
+    assert (call.extension, call.ringing) == ("201", [])
+
+
 def test_old_rows_are_no_news() -> None:
     rows = rows_of("answered")
     live = LiveCalls()

@@ -1,18 +1,23 @@
 """Calls that go on now, extensions and trunks; a script keeps the page up to date."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from aiohttp import web
 
 from callctl.console import words
 from callctl.console.desk import Desk, Visit, routes_of
+from callctl.console.language import gettext
 from callctl.console.words import Badge
 from callctl.core.errors import CallctlError
 from callctl.core.permissions import Scope
 from callctl.features.devices.model import DevicesView
 from callctl.features.events.model import LiveView
+
+_EXTENSION = re.compile(r"[0-9*#]{1,20}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,17 @@ async def show(visit: Visit, error: CallctlError | None = None) -> web.Response:
         may_listen=visit.may(Scope.CALLS_LISTEN),
         may_arrange=visit.may(Scope.SETTINGS_WRITE),
         error=error,
+        notice=_phone_rings(visit),
     )
+
+
+def _phone_rings(visit: Visit) -> str | None:
+    """Asterisk was told to ring it: that somebody picks it up is not said."""
+    phone = visit.request.query.get("phone", "")
+    if not _EXTENSION.fullmatch(phone):
+        return None
+    text = gettext("The phone of {phone} rings: once it is picked up, it hears the call.")
+    return text.format(phone=phone)
 
 
 async def list_phones(visit: Visit, view: LiveView, devices: DevicesView) -> list[Phone]:
@@ -85,18 +100,17 @@ async def list_phones(visit: Visit, view: LiveView, devices: DevicesView) -> lis
     ]
 
 
-def activities(view: LiveView) -> dict[str, str]:
+def activities(view: LiveView) -> dict[str, Badge]:
     """What each extension does that has a part in a call."""
-    doing: dict[str, str] = {}
+    doing: dict[str, Badge] = {}
     for call in view.items:
+        supervises = words.supervision(call.feature, call.to_number)
         for party in _parties(call.extension, *call.talking):
-            if call.feature is not None:
-                found = "supervising" if call.feature in words.SUPERVISIONS else "calling"
-            else:
-                found = "talking" if party in call.talking else "calling"
+            talks = party in call.talking and call.feature is None
+            found = supervises or words.PHONES["talking" if talks else "calling"]
             doing.setdefault(party, found)
         for party in call.ringing:
-            doing[party] = "ringing"
+            doing[party] = words.PHONES["ringing"]
     return doing
 
 
@@ -104,9 +118,9 @@ def _parties(*found: str | None) -> Iterable[str]:
     return dict.fromkeys(party for party in found if party)
 
 
-def _look(does: str | None, reach: str | None, dnd: bool) -> Badge:
-    state = does or ("dnd" if dnd else reach)
-    return words.PHONES.get(state or "free") or words.PHONES["free"]
+def _look(does: Badge | None, reach: str | None, dnd: bool) -> Badge:
+    state = "dnd" if dnd else reach or "free"
+    return does or words.PHONES.get(state) or words.PHONES["free"]
 
 
 async def _trunk_hosts(visit: Visit) -> dict[str, str]:
@@ -134,7 +148,11 @@ async def transfer(visit: Visit) -> web.StreamResponse:
 
 async def supervise(visit: Visit) -> web.StreamResponse:
     body = (await visit.form()).pick("mode", "extension", "from")
-    return await _act(visit, "supervise", "listening", body)
+    try:
+        told = await visit.send("POST", f"/calls/live/{visit.path('uniqueid')}/supervise", body)
+    except CallctlError as error:
+        return await show(visit, error)
+    return visit.go("/live?" + urlencode({"phone": told.target}))
 
 
 async def _act(

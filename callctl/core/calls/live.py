@@ -71,8 +71,10 @@ class LiveCall:
 
     @property
     def ringing(self) -> list[str]:
-        """Who rings now: extensions, or the trunk that calls somebody outside."""
-        called = [c for u, c in self.channels.items() if u != self.caller and not c.inner]
+        """Who rings now: extensions, or the trunk that calls somebody outside. Also a phone that is
+        rung to dial or to listen: it begins the call, and with no number."""
+        rung = self.extension is not None and self.to_number is None
+        called = [c for u, c in self.channels.items() if not c.inner and (u != self.caller or rung)]
         return [c.extension or c.trunk or c.name for c in called if not c.answered]
 
     @property

@@ -14,8 +14,8 @@ class Missing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NotLive:
-    """`reason`: in the words of the part that failed, for whoever mends it. `since`: the last moment
-    at which it was live, in epoch seconds; None where it was not yet."""
+    """`reason`: in the words of the part that failed, for whoever mends it. `since`: the last
+    moment at which it was live, in epoch seconds; None where it was not yet."""
 
     missing: Missing
     reason: str

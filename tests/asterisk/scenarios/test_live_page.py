@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from callctl.demo.sip import Answer, Phone
+from callctl.demo.sip import Answer, Phone, RingOut
 from tests.asterisk.scenarios.office import Office
 from tests.console.conftest import DESKTOP, chromium
 
@@ -38,8 +38,13 @@ async def page(office: Office, chromium: Browser) -> AsyncIterator[Page]:
 async def test_a_call_is_listened_to_transferred_and_ended_on_the_page(
     office: Office, page: Page, carriers: dict[str, Phone]
 ) -> None:
-    first, second, boss = await office.phones(
-        {"101": Answer(after=0.1), "102": Answer(after=0.1), "103": Answer(after=0.1)}
+    first, second, boss, _ = await office.phones(
+        {
+            "101": Answer(after=0.1),
+            "102": Answer(after=0.1),
+            "103": Answer(after=0.1),
+            "104": RingOut(),
+        }
     )
     caller = await office.outside("+3617000101")
     await office.talking("carrier-a", "101")
@@ -53,14 +58,27 @@ async def test_a_call_is_listened_to_transferred_and_ended_on_the_page(
     await expect(trunk.locator("time")).to_be_visible()
     await expect(page.locator(".desk", has_text="carrier-dead")).to_contain_text("does not answer")
 
+    # A phone that rings hears nothing yet, and is not said to.
+    await calls.get_by_role("button", name="Actions").click()
+    await page.locator(".acts:popover-open [name=from]").fill("104")
+    await page.get_by_role("button", name="Listen").click()
+    await expect(page.locator(".toast")).to_contain_text("The phone of 104 rings: once")
+    await expect(page.locator(".desk", has_text="104")).to_contain_text("rings")
+    rung = calls.filter(has_text="104")
+    await expect(rung).to_contain_text("ringing")
+    await rung.get_by_role("button", name="Actions").click()
+    await page.locator(".acts:popover-open").get_by_role("button", name="Hang up").click()
+    await expect(calls).to_have_count(1)
+    office.expected += 1
+
     await calls.get_by_role("button", name="Actions").click()
     await page.locator(".acts:popover-open [name=from]").fill("103")
-    await page.get_by_role("button", name="Listen").click()
-    await expect(page.locator(".toast")).to_contain_text("you hear the call")
+    await page.get_by_role("button", name="Whisper").click()
     await boss.answered()
     office.expected += 1
     await expect(calls).to_have_count(2)
-    await expect(page.locator(".desk", has_text="103")).to_contain_text("listens")
+    await expect(page.locator(".desk", has_text="103")).to_contain_text("whispers to 101")
+    await expect(calls.filter(has_text="103")).to_contain_text("whispers to 101")
 
     call = calls.filter(has_text="talking")
     await call.get_by_role("button", name="Actions").focus()
@@ -81,10 +99,11 @@ async def test_a_call_is_listened_to_transferred_and_ended_on_the_page(
     record = await office.record(caller)
     await page.goto(f"/calls/{record['call']['id']}")
     said = page.locator(".done-to li")
-    await expect(said).to_have_count(3)
-    await expect(said.nth(0)).to_contain_text("103 on the side of 101")
-    await expect(said.nth(1)).to_contain_text("102")
-    await expect(said.nth(2)).to_contain_text("hung up")
+    await expect(said).to_have_count(4)
+    await expect(said.nth(0)).to_contain_text("asked to listen")
+    await expect(said.nth(1)).to_contain_text("the phone of 103, on the side of 101")
+    await expect(said.nth(2)).to_contain_text("102")
+    await expect(said.nth(3)).to_contain_text("hung up")
 
 
 async def test_what_is_open_stays_and_says_when_its_call_is_over(
