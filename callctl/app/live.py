@@ -69,6 +69,7 @@ def talking_calls(desk: LiveDesk, before_us: int) -> Iterator[TalkingCall]:
                 answered_us=call.answered_us,
                 channels=tuple(c.name for c in call.channels.values() if not c.inner),
                 trunk=call.trunk,
+                emergency=call.emergency,
             )
 
 
@@ -81,4 +82,4 @@ def ongoing_call(desk: LiveDesk, scope: CallScope, uniqueid: str) -> OngoingCall
     people = [c for c in call.channels.values() if not c.inner] or list(call.channels.values())
     people.sort(key=lambda c: c.uniqueid != call.caller)
     channels = tuple(OngoingChannel(c.name, c.extension, c.in_bridge) for c in people)
-    return OngoingCall(call.call_id, channels, scope.extensions)
+    return OngoingCall(call.call_id, channels, scope.extensions, call.emergency)

@@ -78,6 +78,8 @@ SUPERVISIONS = {
 }
 """Calls that go on and are nobody's but a supervisor's, who has picked up the phone."""
 
+EMERGENCY = Badge(N_("Emergency call"), "life-buoy", "red")
+
 INTERVENTIONS = {
     "hang_up": Badge(N_("hung up"), "phone-off", "red"),
     "transfer": Badge(N_("transferred"), "phone-forwarded", "grey"),

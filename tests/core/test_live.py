@@ -106,6 +106,38 @@ def test_a_phone_that_is_rung_to_dial_or_to_listen_rings_until_it_is_picked_up()
     assert call.ringing == []
 
 
+def routed(row: CelEvent, route: str) -> CelEvent:
+    extra = f"direction=outbound;did=;route={route};account=1;plan=p;why="
+    return row._replace(type="CALLCTL_ROUTE", extra=extra)
+
+
+def test_a_call_is_an_emergency_call_once_it_was_led_to_one_and_stays_one() -> None:
+    for routes, emergency, free in (
+        (["emergency:112"], True, True),
+        (["national"], False, False),
+        # Transferred there, and from there on: whoever calls for help is still in it.
+        (["national", "emergency:112"], True, False),
+        (["emergency:112", "extension:202"], True, True),
+    ):
+        live = LiveCalls()
+        first = rows_of("internal")[0]
+        list(follow(live, [first, *(routed(first, route) for route in routes)]))
+        (call,) = live
+        assert (call.emergency, call.free) == (emergency, free), routes
+
+
+def test_two_calls_that_become_one_are_an_emergency_call_if_either_was() -> None:
+    first = rows_of("internal")[0]
+    other = first._replace(uniqueid="lab-9.9", linkedid="lab-9.9")
+    for led in (first, other):
+        live = LiveCalls()
+        list(follow(live, [first, other, routed(led, "emergency:112")]))
+        assert len(live) == 2
+        list(follow(live, [other._replace(type="BRIDGE_ENTER", linkedid=first.linkedid)]))
+        (call,) = live
+        assert call.emergency
+
+
 def test_who_dials_does_not_ring() -> None:
     live = LiveCalls()
     list(follow(live, rows_of("internal")[:1]))

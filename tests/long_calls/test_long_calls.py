@@ -46,6 +46,7 @@ class Watch:
                     call.call_id, live.account_of(call), call.direction, call.from_number,
                     call.to_number, call.from_number, parties, tuple(call.extensions),
                     call.answered_us, tuple(c.name for c in call.channels.values()),
+                    emergency=call.emergency,
                 )  # fmt: skip
 
     async def hang_up(self, channels: Sequence[str]) -> None:
@@ -187,6 +188,18 @@ async def test_it_is_hung_up_where_the_rule_says_so(desk: Desk) -> None:
         desk.write(b"".join(rows_now("answered")[:7]))
         await look_until_raised(watch)
         assert watch.hung_up == ["PJSIP/trunk-00000000", "PJSIP/201-00000001"]
+
+
+async def test_a_call_for_help_is_noticed_and_never_hung_up(desk: Desk) -> None:
+    async with watching(desk) as watch:
+        await watch.rules(TooLongRule(1, hang_up=True))
+        desk.write(b"".join(rows_now("answered")[:7]))
+        await watch.now.until_kinds(["call.ringing", "call.answered"])  # type: ignore[union-attr]
+        (call,) = watch.now.live.calls()  # type: ignore[union-attr]
+        call.emergency = True
+        await watch.service.look(time.time_ns() // 1000 + 10_000_000)
+        assert len(await watch.notices()) == 1
+        assert watch.hung_up == []
 
 
 async def test_a_notice_is_acknowledged_by_one_person_with_a_note(desk: Desk) -> None:

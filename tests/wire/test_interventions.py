@@ -50,6 +50,7 @@ class Rig:
     service: InterventionService
     actor: Actor
     over: bool = False
+    emergency: bool = False
 
     async def states(self) -> list[tuple[str, str]]:
         rows = await self.db.fetch("select kind, state from interventions order by id")
@@ -74,7 +75,7 @@ async def rig(db: Database) -> AsyncIterator[Rig]:
     )
 
     def find(scope: CallScope, uniqueid: str) -> OngoingCall | None:
-        found = OngoingCall(CALL, channels, scope.extensions)
+        found = OngoingCall(CALL, channels, scope.extensions, rig.emergency)
         return found if uniqueid == CALL and not rig.over else None
 
     async def phone(_actor: Actor, wanted: str | None) -> Extension:
@@ -142,6 +143,17 @@ async def test_whose_phone_only_rang_does_not_end_the_call_of_another(rig: Rig) 
     talks = Actor(rig.actor.account_id, "talks", frozenset(), extensions=("102",))
     await rig.service.hang_up(talks, CALL)
     assert rig.asterisk.told[0]["Action"] == "Hangup"
+
+
+async def test_a_call_for_help_is_neither_ended_nor_led_away_but_may_be_heard(rig: Rig) -> None:
+    rig.emergency = True
+    assert await rig.refusal(rig.service.hang_up(rig.actor, CALL)) == "conflict"
+    transfer = rig.service.transfer(rig.actor, CALL, TransferCall("201"))
+    assert await rig.refusal(transfer) == "conflict"
+    assert rig.asterisk.told == []
+    assert await rig.states() == []
+    await rig.service.supervise(rig.actor, CALL, SuperviseCall("barge", "101"))
+    assert await rig.states() == [("barge", "accepted")]
 
 
 async def test_the_first_outcome_is_told_again_when_the_call_is_over(rig: Rig) -> None:

@@ -13,6 +13,9 @@ class InterventionKind(StrEnum):
     BARGE = "barge"
 
 
+ENDING: frozenset[str] = frozenset({InterventionKind.HANG_UP, InterventionKind.TRANSFER})
+"""Those after which who talks to each other does so no more."""
+
 SUPERVISION: frozenset[str] = frozenset(
     {InterventionKind.LISTEN, InterventionKind.WHISPER, InterventionKind.BARGE}
 )

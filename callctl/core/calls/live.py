@@ -12,7 +12,7 @@ from callctl.core.calls.grouping import joined_ids
 from callctl.core.calls.inventory import TRUNK_CONTEXTS, endpoint_of
 from callctl.core.calls.text import clean_name, clean_number
 from callctl.core.event_kinds import EventKind
-from callctl.core.routing.plan import Direction
+from callctl.core.routing.plan import Direction, is_emergency_route
 
 NEWS_US = 30_000_000
 """Older rows are a backlog's: that somebody rang then is no news (microseconds)."""
@@ -42,7 +42,9 @@ class LiveChannel:
 @dataclass(slots=True)
 class LiveCall:
     """A call that goes on. Times are microseconds; numbers as the caller's side wrote them.
-    `caller` is the first channel that is somebody's device, or lets a test call in."""
+    `caller` is the first channel that is somebody's device, or lets a test call in. `emergency`: it
+    has been led to an emergency number, at first or later; `free`: at first, so that it costs
+    nothing, as its record says."""
 
     call_id: str
     account_id: int | None
@@ -54,6 +56,7 @@ class LiveCall:
     extension: str | None
     did: str | None = None
     emergency: bool = False
+    free: bool = False
     feature: str | None = None
     caller: str | None = None
     answered_us: int | None = None
@@ -244,6 +247,7 @@ class LiveCalls:
                 keep.answered_by = keep.answered_by or lose.answered_by
                 keep.account_id = keep.account_id or lose.account_id
                 keep.rang = keep.rang or lose.rang
+                keep.emergency = keep.emergency or lose.emergency
                 keep.ids += lose.ids
                 for moved in lose.ids:
                     self._of[moved] = keep
@@ -271,9 +275,11 @@ def _routed(call: LiveCall, event: CelEvent) -> None:
     if call.to_number is None and event.exten not in _NO_NUMBER:
         # A phone that was rung to dial begins with no number.
         call.to_number = clean_number(event.exten, keep=True)
+    fields = parse_fields(event.extra)
+    route = fields.get("route", "")
+    call.emergency = call.emergency or is_emergency_route(route)
     if call.did is not None:
         return
-    fields = parse_fields(event.extra)
     account = fields.get("account", "")
     if account.isascii() and account.isdecimal() and len(account) <= 18:
         call.account_id = int(account)
@@ -281,6 +287,5 @@ def _routed(call: LiveCall, event: CelEvent) -> None:
     if direction in ("outbound", "internal") and call.direction is not Direction.INBOUND:
         call.direction = Direction(direction)
     call.did = fields.get("did") or ""
-    route = fields.get("route", "")
-    call.emergency = route.startswith("emergency:")
+    call.free = is_emergency_route(route)
     call.feature = route.removeprefix("feature:") if route.startswith("feature:") else None

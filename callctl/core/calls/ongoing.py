@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from callctl.core.calls.interventions import ENDING, InterventionKind
+
 _UNIQUEID = re.compile(r"([0-9A-Za-z_.-]{1,100}-)?[0-9]{1,12}\.[0-9]{1,12}", re.ASCII)
 
 
@@ -23,11 +25,21 @@ class OngoingChannel:
 @dataclass(frozen=True, slots=True)
 class OngoingCall:
     """`channels` are people's, the caller's first; `seen` the extensions among them that whoever
-    asks may see, None = all."""
+    asks may see, None = all; `emergency`: it has been led to an emergency number."""
 
     call_id: str
     channels: tuple[OngoingChannel, ...]
     seen: tuple[str, ...] | None
+    emergency: bool = False
+
+    def why_not(self, kind: InterventionKind) -> str | None:
+        """Why nobody may do this to the call, whatever their rights; None where they may. Who
+        calls for help is not cut off and not led away by somebody who only looks on."""
+        if self.emergency and kind in ENDING:
+            return "a call to an emergency number is ended or transferred by its own phones only"
+        if kind is InterventionKind.HANG_UP and not self.seen_takes_part():
+            return "none of your extensions takes part in the call now"
+        return None
 
     def seen_takes_part(self) -> bool:
         """Whether whoever asks may see somebody who talks in it or has placed it."""

@@ -13,10 +13,9 @@ from datetime import UTC, datetime, timedelta
 from callctl.core.calls.record import CallRecord, Leg
 from callctl.core.money.rating import whole_seconds
 from callctl.core.money.tariffs import EMERGENCY, Quote, Side, Tariffs, Trunk, price
-from callctl.core.routing.plan import Direction
+from callctl.core.routing.plan import Direction, is_emergency_route
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EMERGENCY_ROUTE = "emergency:"
 
 Endpoints = Mapping[str, tuple[int, str, str]]
 """Endpoint → (account id, "extension" | "trunk", key), as the routing table has it."""
@@ -97,7 +96,7 @@ def _is_caller(record: CallRecord, leg: Leg) -> bool:
 
 
 def is_emergency(record: CallRecord) -> bool:
-    return (record.route or "").startswith(_EMERGENCY_ROUTE)
+    return is_emergency_route(record.route)
 
 
 def quotes_of(tariffs: Tariffs, line: Sequence[int], part: OutsidePart) -> list[Quote]:

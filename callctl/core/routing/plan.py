@@ -5,6 +5,14 @@ from enum import StrEnum
 
 from callctl.core.outcomes import AttemptResult
 
+EMERGENCY_ROUTE = "emergency:"
+"""How the route of a call to an emergency number begins; the number follows."""
+
+
+def is_emergency_route(route: str | None) -> bool:
+    """The one rule by which a call is known to be an emergency call, once it was routed."""
+    return (route or "").startswith(EMERGENCY_ROUTE)
+
 
 class Direction(StrEnum):
     """Of the call as it began (R001-08)."""

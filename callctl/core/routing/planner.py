@@ -25,6 +25,7 @@ from callctl.core.routing.outbound import (
 )
 from callctl.core.routing.package import missing_package, missing_seat
 from callctl.core.routing.plan import (
+    EMERGENCY_ROUTE,
     AnnounceStep,
     Direction,
     HangupStep,
@@ -171,7 +172,7 @@ def _plan_from_extension(
     if emergency is not None:
         builder = PlanBuilder(index, request, Direction.OUTBOUND, now, memory, gate)
         _dial_emergency(builder, emergency, caller)
-        return _finish(builder, table, f"emergency:{emergency.number}", caller=caller)
+        return _finish(builder, table, f"{EMERGENCY_ROUTE}{emergency.number}", caller=caller)
     if caller is None:
         return _refusal(request, table, Reason("unknown_endpoint", request.key), now)
     if not caller.enabled:

@@ -147,6 +147,7 @@ class LiveDesk:
             currency=cost.currency,
             cost_reason=cost.reason,
             feature=call.feature,
+            emergency=call.emergency,
         )
 
     def _cost(self, call: LiveCall, to_number: str | None, now_us: int) -> CallCost:
@@ -155,7 +156,7 @@ class LiveDesk:
             return NO_COST
         if incoming and not call.did:
             return NO_COST
-        if call.emergency:
+        if call.free:
             return CallCost(0, None, EMERGENCY)
         account_id = self.account_of(call)
         number = call.did if incoming else to_number

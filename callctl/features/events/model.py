@@ -17,7 +17,8 @@ class LiveCallView(Struct, frozen=True, forbid_unknown_fields=True):
     `talk_seconds` counts until now, 0 before the answer. `cost`: what the account pays for it up to
     now, in minor units of `currency`; null for what does not go outside, and where there is no
     price: then `cost_reason` says why (docs/rates.md).
-    `feature`: of what is no call to anybody, what it is: `echo`, `listen`, `whisper`, `barge`, …"""
+    `feature`: of what is no call to anybody, what it is: `echo`, `listen`, `whisper`, `barge`, …
+    `emergency`: it has been led to an emergency number; nobody ends or transfers it from here."""
 
     call_id: str
     direction: DirectionName
@@ -38,6 +39,7 @@ class LiveCallView(Struct, frozen=True, forbid_unknown_fields=True):
     currency: str | None = None
     cost_reason: str | None = None
     feature: str | None = None
+    emergency: bool = False
 
 
 class LiveView(Struct, frozen=True, forbid_unknown_fields=True):

@@ -75,11 +75,11 @@ class InterventionService:
 
         Raises CallctlError: `not_found` (no such call goes on within the actor's scope),
         `asterisk_unavailable`, `conflict` (over meanwhile, or nobody of the scope takes part any
-        more: to have rung is not to take part), `call_failed`, `call_uncertain`.
+        more: to have rung is not to take part; to an emergency number), `call_failed`,
+        `call_uncertain`.
         """
         call = self._call(actor, uniqueid)
-        if not call.seen_takes_part():
-            raise CallctlError("conflict", "none of your extensions takes part in the call now")
+        _require_allowed(call, InterventionKind.HANG_UP)
 
         async def act() -> None:
             # The caller's first: while it is there, a hunt goes on to the next one.
@@ -95,7 +95,8 @@ class InterventionService:
         Raises CallctlError: as `hang_up`; `invalid_field`; `conflict` also for a call that nobody
         has answered yet.
         """
-        call = self._call(actor, uniqueid)
+        call, kind = self._call(actor, uniqueid), InterventionKind.TRANSFER
+        _require_allowed(call, kind)
         to = normalise_dialled(order.to)
         own = None
         if order.extension is None:
@@ -109,7 +110,6 @@ class InterventionService:
             ):
                 raise _over()
 
-        kind = InterventionKind.TRANSFER
         return await self._do(_wanted(actor, call, kind, channel.extension, to), act)
 
     async def supervise(
@@ -205,6 +205,12 @@ class InterventionService:
             return False
         log.warning("intervention_refused", action=name, reason=response.message)
         raise AmiRefused(name, response)
+
+
+def _require_allowed(call: OngoingCall, kind: InterventionKind) -> None:
+    """Raises CallctlError("conflict")."""
+    if why := call.why_not(kind):
+        raise CallctlError("conflict", why)
 
 
 def _wanted(

@@ -7,7 +7,7 @@ from typing import Any
 from callctl.core.calls.record import CallRecord
 from callctl.core.routing.encoding import decode_why
 from callctl.core.routing.model import AccountIndex, RoutingTable
-from callctl.core.routing.plan import Direction, Reason
+from callctl.core.routing.plan import Direction, Reason, is_emergency_route
 from callctl.features.limits.counts import Charge, charge
 from callctl.numbers import classify_dialled
 
@@ -39,7 +39,7 @@ def past_of(
 ) -> PastCall | None:
     """None for a call that dialled nothing outside, and for one to an emergency number."""
     dialled = next((a for a in record.attempts if a.number is not None), None)
-    if dialled is None or (record.route or "").startswith("emergency:"):
+    if dialled is None or is_emergency_route(record.route):
         return None
     return PastCall(
         call_id=record.call_id,

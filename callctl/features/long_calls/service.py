@@ -44,7 +44,7 @@ RELOAD_SECONDS = 10.0
 class TalkingCall:
     """A call that goes on and was answered, as whoever follows calls tells of it. Numbers in E.164
     where they have that form; `trunk` is the endpoint that it left by, `channels` are Asterisk's
-    names of what may be hung up."""
+    names of what may be hung up; an `emergency` call never is."""
 
     call_id: str
     account_id: int
@@ -57,6 +57,7 @@ class TalkingCall:
     answered_us: int
     channels: tuple[str, ...]
     trunk: str | None = None
+    emergency: bool = False
 
 
 TalkingCalls = Callable[[int], Iterable[TalkingCall]]
@@ -167,7 +168,7 @@ class LongCallService:
         async with self._db.transaction() as connection:
             raised = await self._raise(connection, call.account_id, data)
         self._unconnected = True
-        if raised and threshold.hang_up:
+        if raised and threshold.hang_up and not call.emergency:
             log.info("long_call_hung_up", call_id=call.call_id, seconds=threshold.seconds)
             await self._hang_up(call.channels)
 

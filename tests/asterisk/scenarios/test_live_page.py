@@ -106,6 +106,30 @@ async def test_a_call_is_listened_to_transferred_and_ended_on_the_page(
     await expect(said.nth(3)).to_contain_text("hung up")
 
 
+async def test_a_call_for_help_may_be_heard_and_is_ended_by_its_phones_only(
+    office: Office, page: Page, carriers: dict[str, Phone]
+) -> None:
+    caller = await office.inside("104", "112")
+    await office.talking("104", "carrier-b")
+    await page.goto("/live")
+    call = page.get_by_role("region", name="Calls now").locator("tbody tr")
+    await expect(call).to_contain_text("Emergency call")
+    await call.get_by_role("button", name="Actions").click()
+    actions = page.locator(".acts:popover-open")
+    await expect(actions).to_contain_text("only the phones in it end or transfer it")
+    await expect(actions.get_by_role("button", name="Listen")).to_be_visible()
+    await expect(actions.get_by_role("button", name="Hang up")).to_have_count(0)
+    (seen,) = (await office.api.get("/api/v1/calls/live"))["items"]
+    path = f"/api/v1/calls/live/{seen['call_id']}"
+    for verb, body in (("hangup", None), ("transfer", {"to": "101"})):
+        async with office.api.request("POST", f"{path}/{verb}", json=body) as answer:
+            assert answer.status == 409
+            assert "emergency number" in (await answer.json())["error"]["message"]
+    await caller.hang_up()
+    record = await office.verified(caller, ("carrier-dead", "carrier-b"))
+    assert record["interventions"] == []
+
+
 async def test_what_is_open_stays_and_says_when_its_call_is_over(
     office: Office, page: Page
 ) -> None:
