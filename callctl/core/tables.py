@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from callctl.core.scope import CallScope
@@ -18,12 +19,22 @@ Check = Callable[[Any, Sequence[str] | None], None]
 """Raises CallctlError("invalid_field") for filters or keys that contradict themselves."""
 
 
+class Unit(StrEnum):
+    """What a number in a column counts, where it is no plain number."""
+
+    SECONDS = "seconds"
+    MONEY = "money"
+    SHARE = "share"
+
+
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """A column and what it says."""
+    """A column and what it says; `title` is for people, files have its `name`."""
 
     name: str
     meaning: str
+    title: str = ""
+    unit: Unit | None = None
 
 
 @dataclass(frozen=True, slots=True)

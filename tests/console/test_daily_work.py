@@ -1,10 +1,15 @@
 """Home, live, callbacks, clients, recordings and reports, as a person works with them."""
 
+import re
 import struct
 import time
 
 from playwright.async_api import expect
 
+from callctl.console.pages.reports import _VALUES
+from callctl.core.money.tariffs import NO_AMOUNT_MEANINGS
+from callctl.core.tables import Unit
+from callctl.features.reports.catalogue import REPORTS
 from tests.console.conftest import SignIn
 from tests.console.house import HOSTILE, House, rows_at
 from tests.history.conftest import eventually
@@ -192,3 +197,37 @@ async def test_a_report_has_chart_table_definition_and_an_export(sign_in: SignIn
     await expect(page.locator("main")).not_to_contain_text("The last 30 days")
     await page.click("text=Export")
     await expect(page.locator("h1")).to_have_text("The export is there")
+
+
+async def test_reports_speak_of_what_they_count_and_not_of_their_fields(sign_in: SignIn) -> None:
+    page = await sign_in()
+    for report in REPORTS.values():
+        await page.goto(f"/reports/{report.name}")
+        said = await page.locator("main th, main .filters label").all_inner_texts()
+        assert said
+        assert not [text for text in said if "_" in text], report.name
+        assert "`" not in await page.locator("main").inner_text()
+    await page.goto("/reports/calls-by-period?period=week")
+    table = page.get_by_role("region", name="Calls by period")
+    heads = await table.locator("thead th").all_inner_texts()
+    cells = await table.locator("tbody tr").first.locator("td").all_inner_texts()
+    row = dict(zip(heads, cells, strict=True))
+    assert row["Direction"] in ("Incoming", "Outgoing", "Internal")
+    assert re.fullmatch(r"\d+ \w{3} \d{4}", row["Begins"])
+    assert re.fullmatch(r"(\d+:)?\d{1,2}:\d\d", row["Talk"])
+    assert re.fullmatch(r"[\d,.]+ [A-Z]{3}", row["Cost"])
+    assert "Currency" not in heads
+    await page.goto("/reports/employees-distribution")
+    table = page.get_by_role("region", name="Employees: distribution")
+    await expect(table.locator("tbody tr").first).to_contain_text("%")
+
+
+def test_what_a_report_says_of_itself_has_a_title_and_a_unit_where_it_needs_one() -> None:
+    columns = [column for report in REPORTS.values() for column in report.columns]
+    for column in (*columns, *(p for report in REPORTS.values() for p in report.parameters)):
+        assert column.title != column.name, column
+    for column in columns:
+        assert (column.unit is Unit.SECONDS) == column.name.endswith("_seconds"), column
+    money = {column.name for column in columns if column.unit is Unit.MONEY}
+    assert money == {"cost", "revenue", "margin"}
+    assert _VALUES["reason"] == NO_AMOUNT_MEANINGS

@@ -1,8 +1,9 @@
 """Reports: each with chart, table, definition, export and a link that others can open."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -15,22 +16,57 @@ from callctl.console.language import N_
 from callctl.console.language import gettext as _
 from callctl.core.errors import CallctlError
 from callctl.core.permissions import Scope
+from callctl.core.tables import Unit
+from callctl.features.reports.model import ColumnView, ReportView
 
 _DATES = ("since", "until")
-_CHOICES: Mapping[str, tuple[str, ...]] = {
-    "direction": ("inbound", "outbound", "internal"),
-    "period": ("day", "week", "month", "quarter", "year"),
-    "week_start": ("monday", "sunday", "saturday"),
-    "of": ("extension", "did", "hunt_group"),
-    "by": ("effectiveness", "talk_time"),
-    "state": ("waiting", "overdue"),
-}
+_CHOICES = ("direction", "period", "week_start", "of", "by", "state")
 _HIDDEN = ("limit", "cursor")
-_IDS = ("number_id", "call")
+_FIELD = re.compile(r"`(\w+)`")
+_IDS = ("number_id", "call", "account_id")
 _MOST_BARS = 40
 _MOST_ROWS = 400
 _DAYS = 30
 """Of a report by day, or without periods, while nobody asks for certain days."""
+
+
+_KINDS = {
+    "extension": N_("Extension"),
+    "did": N_("Number"),
+    "hunt_group": N_("Hunt group"),
+}
+_STATES = {"waiting": N_("waits"), "overdue": N_("overdue")}
+_WEEKDAYS = {"monday": N_("Monday"), "sunday": N_("Sunday"), "saturday": N_("Saturday")}
+_PERIODS = {
+    "day": N_("Day"),
+    "week": N_("Week"),
+    "month": N_("Month"),
+    "quarter": N_("Quarter"),
+    "year": N_("Year"),
+}
+_MEASURES = {
+    "cost": N_("Cost"),
+    "effectiveness": N_("Effectiveness"),
+    "talk_time": N_("Talk"),
+}
+_REASONS = {
+    "no_rate": N_("the tariff has no rate for the number"),
+    "no_number": N_("what was dialled is no international number"),
+    "other_currency": N_("the tariff is in another currency than the account pays in"),
+    "too_much": N_("it would be more than one posting can hold"),
+}
+_VALUES: Mapping[str, Mapping[str, str]] = {
+    "direction": {value: badge.text for value, badge in words.DIRECTIONS.items()},
+    "disposition": {value: badge.text for value, badge in words.DISPOSITIONS.items()},
+    "kind": _KINDS,
+    "of": _KINDS,
+    "state": _STATES,
+    "week_start": _WEEKDAYS,
+    "period": _PERIODS,
+    "by": _MEASURES,
+    "reason": _REASONS,
+}
+"""What the values of a column or a choice are called. Others are data, and stay as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +125,26 @@ async def show(visit: Visit) -> web.StreamResponse:
             raise
         error = caught
     rows = [msgspec.structs.asdict(row) for row in answer.items] if answer else []
+    currency = answer.currency if answer else ""
+    columns = _columns(report.columns)
     return visit.page(
         "reports/report.html",
         422 if error else 200,
         report=report,
-        parameters=[(name, _CHOICES.get(name), name in _DATES) for name in parameters],
-        columns=[column for column in report.columns if column.name not in _IDS],
+        parameters=[
+            (p.name, p.title, _VALUES[p.name] if p.name in _CHOICES else None, p.name in _DATES)
+            for p in report.parameters
+            if p.name in parameters
+        ],
+        columns=columns,
+        looks={c.name: _look(c, rows) for c in columns},
+        definition=_for_people(report),
         fields=fields,
         answer=answer,
         rows=rows[-_MOST_ROWS:] if _by_time(report.name) else rows[:_MOST_ROWS],
         left_out=max(0, len(rows) - _MOST_ROWS),
         recent_days=_DAYS if recent else 0,
-        shown=lambda row, name: shown(visit, row, name),
+        shown=lambda row, column: shown(visit, row, column, currency),
         chart=_chart(visit, report.name, rows),
         query=words.query(recent | fields),
         error=error,
@@ -124,24 +168,50 @@ def _by_time(name: str) -> bool:
     return name in _CHARTS and _CHARTS[name].axis == "starts_on"
 
 
-def shown(visit: Visit, row: Mapping[str, Any], name: str) -> str:
+def _columns(columns: Sequence[ColumnView]) -> list[ColumnView]:
+    """Those that say something to people: amounts are shown with their currency."""
+    paid = any(column.unit is Unit.MONEY for column in columns)
+    left_out = {*_IDS, "currency"} if paid else _IDS
+    return [column for column in columns if column.name not in left_out]
+
+
+def _look(column: ColumnView, rows: Sequence[Mapping[str, Any]]) -> str:
+    """The class of its cells: figures stand at the end, days and words of ours in one line."""
+    if column.name in ("number", "did"):
+        return "number"
+    values = [row[column.name] for row in rows]
+    if any(isinstance(value, int | float) for value in values):
+        return "num"
+    short = column.name in _VALUES or any(isinstance(value, date) for value in values)
+    return "time" if short and column.name != "reason" else ""
+
+
+def _for_people(report: ReportView) -> str:
+    """The definition with columns and parameters called as they are on the page."""
+    titles = {one.name: one.title for one in (*report.columns, *report.parameters)}
+    return _FIELD.sub(lambda field: f"“{_(titles.get(field[1], field[1]))}”", report.definition)
+
+
+def shown(visit: Visit, row: Mapping[str, Any], column: ColumnView, currency: str) -> str:
     """A value of a report as people read it."""
-    value = row[name]
+    value = row[column.name]
     if value is None:
         return "–"
-    if name.endswith("_seconds"):
-        return words.duration(value)
-    if name in ("share", "effectiveness", "answer_rate"):
-        return visit.language.percent(value)
-    if name in ("at", "owed_since", "missed_at", "due_at"):
+    match column.unit:
+        case Unit.SECONDS:
+            return words.duration(value)
+        case Unit.MONEY:
+            return words.money(value, row.get("currency", currency))
+        case Unit.SHARE:
+            return visit.language.percent(value)
+    if isinstance(value, datetime):
         return visit.language.moment(value)
-    if name == "starts_on":
+    if isinstance(value, date):
         return visit.language.day(value)
-    if name == "direction":
-        return _(words.DIRECTIONS[value].text)
-    if name == "disposition":
-        return _(words.badge(words.DISPOSITIONS, value).text)
-    return visit.language.number(value) if isinstance(value, int | float) else str(value)
+    if isinstance(value, str):
+        called = _VALUES.get(column.name, {}).get(value)
+        return _(called) if called else value
+    return visit.language.number(value)
 
 
 def _chart(visit: Visit, name: str, rows: list[dict[str, Any]]) -> Chart | None:

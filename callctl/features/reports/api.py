@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from callctl.core.permissions import Scope
+from callctl.core.tables import TableColumn
 from callctl.features.reports.catalogue import REPORTS, Report
 from callctl.features.reports.model import (
     Answer,
@@ -32,9 +33,13 @@ def view_of(report: Report) -> ReportView:
         report.definition,
         report.formula,
         report.cost,
-        [ColumnView(item.name, item.meaning) for item in report.parameters],
-        [ColumnView(item.name, item.meaning) for item in report.columns],
+        [_view(item) for item in report.parameters],
+        [_view(item) for item in report.columns],
     )
+
+
+def _view(item: TableColumn) -> ColumnView:
+    return ColumnView(item.name, item.title, item.meaning, item.unit)
 
 
 def endpoints(service: ReportService) -> list[Endpoint]:

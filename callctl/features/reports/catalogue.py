@@ -1,6 +1,6 @@
 """Every report, declared once: API, OpenAPI, exports, docs/reports.md and tests read it here."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, get_args, get_type_hints
@@ -69,17 +69,31 @@ class Report:
 
 
 def fields_of(declared: type[Any]) -> tuple[TableColumn, ...]:
-    """Names and meanings of a Struct's fields, as their `Meta` has them."""
+    """A Struct's fields, as their `titled` has them."""
     hints = get_type_hints(declared, include_extras=True)
     names = (field.name for field in msgspec.structs.fields(declared))
-    return tuple(TableColumn(name, _meaning(hints[name])) for name in names)
+    return tuple(_column(name, hints[name]) for name in names)
+
+
+def _column(name: str, kind: Any) -> TableColumn:
+    said = next((meta for meta in _metas(kind) if meta.title), msgspec.Meta(title=name))
+    unit = (said.extra or {}).get("unit")
+    return TableColumn(name, _meaning(kind), str(said.title), unit)
+
+
+def _metas(kind: Any) -> Iterator[msgspec.Meta]:
+    for part in (*getattr(kind, "__metadata__", ()), *get_args(kind)):
+        if isinstance(part, msgspec.Meta):
+            yield part
+        elif not isinstance(part, str):
+            yield from _metas(part)
 
 
 def _meaning(kind: Any) -> str:
-    """The outermost description in an annotation; for a closed choice, its values."""
-    for meta in getattr(kind, "__metadata__", ()):
-        if isinstance(meta, msgspec.Meta) and meta.description:
-            return str(meta.description)
+    """The first description in an annotation; for a closed choice, its values."""
+    described = next((meta for meta in _metas(kind) if meta.description), None)
+    if described is not None:
+        return str(described.description)
     arguments = get_args(kind)
     if arguments and all(isinstance(argument, str) for argument in arguments):
         return "One of " + ", ".join(f"`{argument}`" for argument in arguments) + "."
