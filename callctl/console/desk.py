@@ -56,7 +56,7 @@ NOTICES = {
     "transfer_made": N_("Set aside: somebody else has to approve it."),
     "approved": N_("Approved, and paid."),
     "rejected": N_("Rejected: the money is free again."),
-    "tested": N_("The test call is on its way: reload the page to see what it showed."),
+    "tested": N_("The test call is on its way: how it ended will stand beside the number."),
     "held": N_("Set aside for you for ten minutes."),
     "hold_dropped": N_("No longer set aside."),
     "bought": N_("Bought, paid, and routed."),

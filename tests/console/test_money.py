@@ -8,6 +8,15 @@ from callctl.http.endpoint import Actor
 from tests.console.conftest import SignIn
 from tests.console.house import House
 
+TESTING = """
+update stock_numbers set state = 'testing', until = now() + interval '1 minute', test_detail = ''
+where number = '+3612340003'
+"""
+FAILED = """
+update stock_numbers set state = 'failed', until = null, test_detail = 'nobody was reached'
+where number = '+3612340003'
+"""
+
 
 async def available(house: House) -> int:
     account = await house.daemon.db.fetchval("select id from accounts where code = 'shop'")
@@ -124,6 +133,23 @@ async def test_a_number_is_set_aside_and_bought_at_the_price_that_was_shown(
     await expect(page.locator(".note.red")).to_be_visible()
     await page.goto("/routing")
     await expect(page.locator("main")).to_contain_text("+3612340003")
+
+    # A test that is on its way comes to its end on the page that is open.
+    db = house.daemon.db
+    await db.execute(TESTING)
+    await page.goto("/numbers")
+    await expect(bought).to_contain_text("being tested")
+    await expect(bought.get_by_role("button")).to_have_count(0)
+    await db.execute(FAILED)
+    await expect(bought).to_contain_text("test failed")
+    await expect(bought).to_contain_text("nobody was reached")
+    await expect(bought.get_by_role("button", name="Test")).to_be_visible()
+    assert await bought.get_attribute("hx-get") is None, "nothing more is asked"
+    # However long it takes, a page that is forgotten stops asking.
+    await db.execute(TESTING)
+    await page.goto("/numbers?look=120")
+    assert await bought.get_attribute("hx-get") is None
+    await db.execute(FAILED)
 
 
 async def test_a_wish_is_answered_bought_and_another_taken_back(

@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from callctl.console import words
 from callctl.console.desk import Desk, Visit, routes_of
 from callctl.console.forms import Form
 from callctl.core.errors import CallctlError
@@ -15,6 +16,9 @@ _REFUSALS = (
     "idempotency_conflict", "provider_unavailable", "asterisk_unavailable", "call_failed",
 )  # fmt: skip
 """What is said on the page that one came from."""
+_MOST_LOOKS = 120
+"""So often the row of a number that is being tested is asked for again, every two seconds: longer
+than any test lasts."""
 _FILTERS = ("country", "area", "pattern", "type")
 
 
@@ -39,10 +43,15 @@ def routes(desk: Desk) -> list[web.AbstractRouteDef]:
 
 
 async def own(visit: Visit, error: CallctlError | None = None) -> web.Response:
+    asked = visit.request.query
+    looks = asked.get("look", "")
+    look = int(looks) if looks.isascii() and looks.isdecimal() and len(looks) < 4 else 0
+    cursor = asked.get("cursor")
     return visit.page(
         "numbers/own.html",
         error.status if error else 200,
-        page=await visit.get("/numbers", cursor=visit.request.query.get("cursor")),
+        page=await visit.get("/numbers", cursor=cursor),
+        next_look=words.query({"cursor": cursor, "look": look + 1}) if look < _MOST_LOOKS else "",
         may_buy=visit.may(Scope.NUMBERS_BUY),
         error=error,
     )
