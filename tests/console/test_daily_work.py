@@ -4,7 +4,7 @@ import re
 import struct
 import time
 
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from callctl.console.pages.reports import _VALUES
 from callctl.core.money.tariffs import NO_AMOUNT_MEANINGS
@@ -74,6 +74,21 @@ async def test_live_says_when_its_stream_is_lost(sign_in: SignIn) -> None:
     await page.context.set_offline(False)
     await expect(page.locator("[data-stream]")).to_have_text("not live")
     await expect(lost).to_be_hidden()
+
+
+async def test_a_stream_that_is_refused_is_asked_for_again(sign_in: SignIn) -> None:
+    """Which a browser does not do by itself after an answer that is an error."""
+    page = await sign_in()
+    asked: list[str] = []
+
+    async def refuse_first(route: Route) -> None:
+        asked.append(route.request.url)
+        await (route.fulfill(status=503) if len(asked) == 1 else route.continue_())
+
+    await page.route("**/api/v1/events", refuse_first)
+    async with page.expect_response(lambda r: r.url.endswith("/events") and r.ok):
+        await page.goto("/live")
+    assert len(asked) == 2
 
 
 async def test_a_callback_is_owed_given_to_somebody_and_settled(

@@ -7,6 +7,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from callctl.demo.sip import Answer, Phone, RingOut
+from tests.asterisk.scenarios.conftest import OwnDatabase
 from tests.asterisk.scenarios.office import Office
 from tests.console.conftest import DESKTOP, chromium
 
@@ -175,6 +176,61 @@ async def test_the_page_says_that_it_is_not_live_and_goes_on_by_itself(
     await caller.hang_up()
     await caller.ended()
     await expect(calls).to_have_count(0)
+
+
+async def test_asterisk_dies_under_the_page_and_comes_back_to_it(
+    office: Office, page: Page, carriers: dict[str, Phone]
+) -> None:
+    await office.phone("101", Answer(after=0.1))
+    await page.goto("/live")
+    sign, why = page.locator("[data-stream]"), page.locator("#live [data-part=state]")
+    await expect(sign).to_have_text("live")
+    await page.evaluate("window.isTheSamePage = true")
+    await office.stack.asterisk.kill()
+    try:
+        await expect(sign).to_have_text("not live")
+        await expect(why).to_contain_text("Not live since")
+        await expect(why).to_contain_text("no connection to Asterisk")
+        await expect(page.locator(".desk", has_text="102")).to_contain_text("not known now")
+        await expect(page.locator("[data-part=calls]")).to_contain_text("is not known now")
+    finally:
+        await office.stack.asterisk.start()
+    await expect(sign).to_have_text("live")
+    await expect(why).to_be_empty()
+    await office.stack.until_qualified(len(carriers))
+    await _call_is_shown(office, page)
+
+
+async def test_postgresql_goes_under_the_page_and_comes_back_to_it(
+    office: Office, page: Page, database: OwnDatabase
+) -> None:
+    await office.phone("101", Answer(after=0.1))
+    await page.goto("/live")
+    sign, lost = page.locator("[data-stream]"), page.locator("[data-stream-lost]")
+    await expect(sign).to_have_text("live")
+    await page.evaluate("window.isTheSamePage = true")
+    await database.stop()
+    try:
+        await expect(lost).to_contain_text("PostgreSQL does not answer", use_inner_text=True)
+        await expect(lost).not_to_contain_text("callctl does not answer", use_inner_text=True)
+        await expect(sign).to_have_text("not live")
+    finally:
+        await database.start()
+    await expect(sign).to_have_text("live")
+    await expect(lost).to_be_hidden()
+    await office.until_ready()
+    await _call_is_shown(office, page)
+
+
+async def _call_is_shown(office: Office, page: Page) -> None:
+    """One that begins now, without a reload since the page was marked."""
+    caller = await office.outside("+3617000101")
+    calls = page.get_by_role("region", name="Calls now").locator("tbody tr")
+    await expect(calls).to_contain_text("talking")
+    await caller.hang_up()
+    await caller.ended()
+    await expect(calls).to_have_count(0)
+    assert await page.evaluate("window.isTheSamePage")
 
 
 async def test_first_steps_are_ticked_by_what_happens(office: Office, page: Page) -> None:

@@ -17,7 +17,6 @@ let shownAt = localTime();
 const LOOKS = { live: "green", stale: "amber", lost: "red" };
 
 function say(state) {
-  lost.hidden = state !== "lost";
   sign.hidden = false;
   sign.classList.remove("grey", ...Object.values(LOOKS));
   sign.classList.add(LOOKS[state]);
@@ -27,16 +26,19 @@ function say(state) {
 // What the server last said of itself stays beside it no longer: one page says one thing.
 function sayShown() {
   shownAt = root().querySelector("[data-shown-at]")?.dataset.shownAt ?? localTime();
+  lost.hidden = true;
   say(root().querySelector("[data-stale]") ? "stale" : "live");
 }
 
+// `why` is the error's code, or "silence" where callctl did not answer at all.
 function sayLost(why) {
   root().querySelector("[data-part=state]")?.replaceChildren();
   document.querySelector("[data-stream-since]").textContent = shownAt;
   const becauses = [...lost.querySelectorAll("[data-lost-because]")];
   const known = becauses.some((text) => text.dataset.lostBecause === why);
   for (const text of becauses) text.hidden = text.dataset.lostBecause !== (known ? why : "error");
-  say("lost");
+  lost.hidden = false;
+  say(why === "silence" ? "lost" : "stale");
 }
 
 // Not under somebody's fingers: what has the focus, or is open, stays as it is.
@@ -109,6 +111,7 @@ async function refresh() {
     if (!fresh) return sayLost(page.querySelector("[data-error]")?.dataset.error);
     renew(root(), fresh);
     sayShown();
+    if (events.readyState === EventSource.CLOSED) follow();
   } catch {
     sayLost("silence");
   }
@@ -119,13 +122,17 @@ function soon() {
 }
 
 const kinds = ["call.ringing", "call.answered", "call.ended", "call.changed", "lost"];
-const events = new EventSource("/api/v1/events");
-for (const kind of kinds) events.addEventListener(kind, soon);
-events.addEventListener("open", soon);
-events.addEventListener("error", () => {
-  sayLost("silence");
-  soon();
-});
+let events;
+
+// After an answer that is an error (no database) the browser does not open it again by itself.
+function follow() {
+  events = new EventSource("/api/v1/events");
+  for (const kind of kinds) events.addEventListener(kind, soon);
+  events.addEventListener("open", soon);
+  events.addEventListener("error", soon);
+}
+
+follow();
 window.addEventListener("offline", () => sayLost("silence"));
 window.addEventListener("online", soon);
 setInterval(soon, AT_LEAST_EVERY_MS);
