@@ -155,7 +155,7 @@ class Database:
             try:
                 yield connection
             finally:
-                await pool.release(connection)
+                await _give_back(pool, connection)
 
     async def _acquire(self, pool: Any) -> Any:
         if time.monotonic() < self._refuse_until:
@@ -196,6 +196,15 @@ class _PooledConnection(asyncpg.Connection):  # type: ignore[misc]
 
     def get_reset_query(self) -> str:
         return ""
+
+
+async def _give_back(pool: Any, connection: Any) -> None:
+    """Raises CallctlError where a server that stands still does not even take a statement back;
+    asyncpg has ended the connection then."""
+    try:
+        await pool.release(connection)
+    except TimeoutError:
+        raise _unavailable("PostgreSQL does not answer") from None
 
 
 def _unavailable(message: str) -> CallctlError:

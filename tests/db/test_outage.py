@@ -1,6 +1,8 @@
 """PostgreSQL goes and comes back: requests fail fast, then work again by themselves."""
 
 import asyncio
+import os
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -9,6 +11,7 @@ import asyncpg
 import pytest
 
 from callctl.core.errors import CallctlError
+from callctl.db import pool
 from callctl.db.embedded import EmbeddedPostgres
 from callctl.db.pool import Database
 
@@ -91,6 +94,30 @@ async def test_a_connection_cut_in_a_transaction_is_unavailable_not_a_bug(db: Da
         await cut()
     assert caught.value.code == "database_unavailable"
     await db.check()
+
+
+def _parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+async def test_a_server_that_stands_still_is_unavailable_not_a_bug(
+    postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "_STATEMENT_SECONDS", 0.5)
+    monkeypatch.setattr(pool, "_BUSY_SECONDS", 0.2)
+    db = await Database.connect(postgres.url, max_connections=1)
+    backend = await db.fetchval("select pg_backend_pid()")
+    # And its parent, who would tell it that the statement is cancelled.
+    both = (backend, _parent_of(backend))
+    for pid in both:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        assert await _is_unavailable(db)
+    finally:
+        for pid in both:
+            os.kill(pid, signal.SIGCONT)
+    assert await _recovers(db)
+    await db.close()
 
 
 async def test_a_wrong_argument_is_a_bug_not_unavailable(db: Database) -> None:
