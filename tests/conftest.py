@@ -1,4 +1,5 @@
-"""What all tests share: a throw-away PostgreSQL, and the rule that no error goes unseen."""
+"""What all tests share: a throw-away PostgreSQL, a browser, and the rule that no error goes
+unseen."""
 
 import asyncio
 import gc
@@ -9,12 +10,18 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from playwright.async_api import Browser, async_playwright
 
 from callctl.db.embedded import EmbeddedPostgres
 from callctl.db.migrate import migrate
 from callctl.db.pool import Database
 
 _TEMPLATE = "callctl_template"
+_CHROMIUM = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+)  # fmt: skip
 _names = itertools.count(1)
 
 
@@ -91,3 +98,14 @@ def state_dir(tmp_path: Path) -> Path:
     path = tmp_path / "state"
     path.mkdir()
     return path
+
+
+@pytest.fixture(scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    """One browser for the whole run; each test opens a window of its own."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=list(_CHROMIUM)
+        )
+        yield browser
+        await browser.close()

@@ -10,7 +10,6 @@ from playwright.async_api import (
     BrowserContext,
     Page,
     ViewportSize,
-    async_playwright,
     expect,
 )
 
@@ -22,12 +21,6 @@ from callctl.db.pool import Database
 from tests.conftest import fresh_database
 from tests.console.house import House, open_house
 from tests.console.shop import open_shop
-
-_CHROMIUM = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
-)  # fmt: skip
 
 # As long as a machine that many share may take.
 expect.set_options(timeout=20_000)
@@ -65,16 +58,6 @@ async def house(
                 await open_shop(opened)
                 yield opened
         await db.close()
-
-
-@pytest.fixture(scope="session")
-async def chromium() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=list(_CHROMIUM)
-        )
-        yield browser
-        await browser.close()
 
 
 SignIn = Callable[..., Awaitable[Page]]

@@ -10,13 +10,21 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from playwright.async_api import Browser, BrowserContext, Page
 
+from callctl.core.permissions import ALL_SCOPES
 from callctl.db.embedded import EmbeddedPostgres
 from callctl.demo.play import Api
 from callctl.demo.sip import Answer, Behaviour, Caller, Phone, Refuse
 from callctl.demo.stack import POLL_SECONDS, Stack, open_stack
+from callctl.features.ledger.model import TopUp
+from callctl.features.people.model import NewGroup, NewUser
+from callctl.http.endpoint import Actor
 from callctl.telemetry.metrics import UNITS_FAILED
+from tests.asterisk.scenarios.desk import Desk
 from tests.asterisk.scenarios.office import ALICE, CARRIERS, Office
+from tests.console.conftest import DESKTOP
+from tests.console.house import PASSWORD
 
 NET = "127.0.7"
 ROUTING = Path(__file__).with_name("routing.yaml")
@@ -212,3 +220,57 @@ async def _settled(stack: Stack, before: Resources) -> None:
             while (after := await Resources.of(stack)).exceeds(before):
                 await asyncio.sleep(POLL_SECONDS)
     assert after.exceeds(before) == [], f"before {before}, after {after}"
+
+
+_RESELLER = """
+insert into accounts (parent_id, code, name, kind, country, timezone, currency)
+values ($1, 'resale', 'Resale Ltd', 'reseller', 'HU', 'Europe/Budapest', 'USD') returning id
+"""
+
+
+@pytest.fixture(scope="session")
+async def staff(stack: Stack) -> None:
+    """A head, a leader (102) whose group an agent (101) is in, and a reseller with money."""
+    daemon = stack.daemon
+    boss = Actor(daemon.default_account_id, "admin", ALL_SCOPES, 1)
+    group = (await daemon.groups.create_group(boss, NewGroup("Sales"))).id
+    for login, role, extension, of in (
+        ("hanna", "head", "103", None),
+        ("lea", "group_leader", "102", group),
+        ("max", "manager", "101", group),
+    ):
+        new = NewUser(login, login, role, extension=extension, group_id=of, password=PASSWORD)  # type: ignore[arg-type]
+        await daemon.users.create_user(boss, new)
+    resale: int = await daemon.db.fetchval(_RESELLER, boss.account_id)
+    await daemon.routing.accounts_changed()
+    rita = NewUser("rita", "Rita", "administrator", password=PASSWORD)  # type: ignore[arg-type]
+    await daemon.users.create_user(Actor(resale, "rita", ALL_SCOPES), rita)
+    await daemon.ledger.top_up(boss, TopUp(1000_00, "USD", resale, "opening"), None)
+
+
+@pytest.fixture
+async def desk(chromium: Browser, stack: Stack, staff: None) -> AsyncIterator[Desk]:
+    """A page of somebody who has signed in. To be asked for after the office: so it is closed
+    before the office counts what is left."""
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    async def open_page(login: str, password: str = PASSWORD) -> Page:
+        context = await chromium.new_context(
+            base_url=stack.url, viewport=DESKTOP, reduced_motion="reduce", locale="en-GB"
+        )
+        contexts.append(context)
+        page = await context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: dialog.accept())
+        await page.goto("/sign-in")
+        await page.fill("[name=login]", login)
+        await page.fill("[name=password]", password)
+        await page.click("button.main")
+        await page.wait_for_selector(".menu")
+        return page
+
+    yield open_page
+    for context in contexts:
+        await context.close()
+    assert not complaints, complaints

@@ -9,11 +9,9 @@ from playwright.async_api import Browser, Page, expect
 from callctl.demo.sip import Answer, Phone, RingOut
 from tests.asterisk.scenarios.conftest import OwnDatabase
 from tests.asterisk.scenarios.office import Office
-from tests.console.conftest import DESKTOP, chromium
+from tests.console.conftest import DESKTOP
 
 pytestmark = pytest.mark.asterisk
-
-__all__ = ["chromium"]
 
 
 @pytest.fixture

@@ -8,21 +8,11 @@ from playwright.async_api import expect
 
 from callctl.demo.sip import Answer, Phone, Refuse, RingOut
 from callctl.demo.stack import Stack
+from tests.asterisk.scenarios.desk import Desk, admin, live, open_first
 from tests.asterisk.scenarios.office import Office
-from tests.asterisk.scenarios.test_tasks import (
-    Desk,
-    admin,
-    chromium,
-    desk,
-    live,
-    open_first,
-    staff,
-)
 from tests.console.pictures import take
 
 pytestmark = pytest.mark.asterisk
-
-__all__ = ["chromium", "desk", "staff"]
 
 
 async def _a_morning(office: Office) -> None:

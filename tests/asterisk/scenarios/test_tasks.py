@@ -2,103 +2,26 @@
 on, is in the list when it is over, and is heard. tests/console/test_tasks.py has the whole list."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.async_api import Locator, Page, expect
 
-from callctl.core.permissions import ALL_SCOPES
 from callctl.demo.sip import Answer, Caller, Phone, RingOut
 from callctl.demo.stack import Stack
-from callctl.features.ledger.model import TopUp
-from callctl.features.people.model import NewGroup, NewUser
-from callctl.http.endpoint import Actor
 from tests.asterisk.scenarios.conftest import NET, ROUTING
+from tests.asterisk.scenarios.desk import Desk, admin, live, open_first
 from tests.asterisk.scenarios.office import CARRIERS, RECORD_SECONDS, Office
 from tests.console.comfort import moved
-from tests.console.conftest import DESKTOP, PHONE, chromium
+from tests.console.conftest import DESKTOP, PHONE
 from tests.console.house import PASSWORD
 
 pytestmark = pytest.mark.asterisk
-
-__all__ = ["chromium"]
 
 CUSTOMER = "+36301230077"
 """Reached from inside by carrier-b."""
 FORBIDDEN = 403
 ROWS = "#calls tr[data-panel-row]"
-_RESELLER = """
-insert into accounts (parent_id, code, name, kind, country, timezone, currency)
-values ($1, 'resale', 'Resale Ltd', 'reseller', 'HU', 'Europe/Budapest', 'USD') returning id
-"""
-
-Desk = Callable[..., Awaitable[Page]]
-
-
-@pytest.fixture(scope="session")
-async def staff(stack: Stack) -> None:
-    """A head, a leader (102) whose group an agent (101) is in, and a reseller with money."""
-    daemon = stack.daemon
-    boss = Actor(daemon.default_account_id, "admin", ALL_SCOPES, 1)
-    group = (await daemon.groups.create_group(boss, NewGroup("Sales"))).id
-    for login, role, extension, of in (
-        ("hanna", "head", "103", None),
-        ("lea", "group_leader", "102", group),
-        ("max", "manager", "101", group),
-    ):
-        new = NewUser(login, login, role, extension=extension, group_id=of, password=PASSWORD)  # type: ignore[arg-type]
-        await daemon.users.create_user(boss, new)
-    resale: int = await daemon.db.fetchval(_RESELLER, boss.account_id)
-    await daemon.routing.accounts_changed()
-    rita = NewUser("rita", "Rita", "administrator", password=PASSWORD)  # type: ignore[arg-type]
-    await daemon.users.create_user(Actor(resale, "rita", ALL_SCOPES), rita)
-    await daemon.ledger.top_up(boss, TopUp(1000_00, "USD", resale, "opening"), None)
-
-
-@pytest.fixture
-async def desk(chromium: Browser, stack: Stack, staff: None) -> AsyncIterator[Desk]:
-    """A page of somebody who has signed in. To be asked for after the office: so it is closed
-    before the office counts what is left."""
-    contexts: list[BrowserContext] = []
-    complaints: list[str] = []
-
-    async def open_page(login: str, password: str = PASSWORD) -> Page:
-        context = await chromium.new_context(
-            base_url=stack.url, viewport=DESKTOP, reduced_motion="reduce", locale="en-GB"
-        )
-        contexts.append(context)
-        page = await context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: dialog.accept())
-        await page.goto("/sign-in")
-        await page.fill("[name=login]", login)
-        await page.fill("[name=password]", password)
-        await page.click("button.main")
-        await page.wait_for_selector(".menu")
-        return page
-
-    yield open_page
-    for context in contexts:
-        await context.close()
-    assert not complaints, complaints
-
-
-async def admin(desk: Desk, stack: Stack) -> Page:
-    return await desk("admin", await stack.daemon.access.reset_password("admin"))
-
-
-def live(page: Page) -> Locator:
-    return page.get_by_role("region", name="Calls now").locator("tbody tr")
-
-
-async def open_first(page: Page, path: str) -> Locator:
-    """The newest call of a list, in the panel beside it."""
-    await page.goto(path)
-    await page.locator("[data-opens-panel]").first.click()
-    panel = page.locator("#panel.open")
-    await expect(panel).to_contain_text("What happened")
-    return panel
 
 
 async def hear(page: Page, panel: Locator) -> None:
@@ -222,7 +145,7 @@ async def test_a_leader_sees_the_calls_of_the_group_and_no_other(
     office.expected += 1
     await page.get_by_role("button", name="Whisper").click()
     await own.answered()
-    await expect(page.locator(".desk", has_text="102")).to_contain_text("listens")
+    await expect(page.locator(".desk", has_text="102")).to_contain_text("whispers to 101")
     await asyncio.gather(caller.hang_up(), theirs.hang_up())
     await asyncio.gather(caller.ended(), theirs.ended(), own.ended())
     await expect(live(page)).to_have_count(0)
