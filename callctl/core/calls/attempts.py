@@ -7,9 +7,9 @@ leaves no APP_START row: its channels stand for themselves then.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from callctl.core.calls.channels import Channel, callctl_rows
+from callctl.core.calls.channels import Channel
 from callctl.core.calls.events import CelEvent
 from callctl.core.calls.inventory import Inventory
 from callctl.core.calls.record import Attempt
@@ -71,18 +71,16 @@ def find_windows(channels: Iterable[Channel], inventory: Inventory) -> list[Wind
 
 def _windows_of(channel: Channel, inventory: Inventory) -> list[Window]:
     windows: list[Window] = []
-    tries = {id(e): f for e, f in callctl_rows(channel, "CALLCTL_TRY")}
-    results = {id(e): f for e, f in callctl_rows(channel, "CALLCTL_ATTEMPT")}
     ours: Window | None = None
-    for event in channel.events:
-        if id(event) in tries:
-            ours = Window(channel, event, _own_targets(tries[id(event)], inventory), ours=True)
+    for event, fields in channel.dial_rows:
+        if event.type == "CALLCTL_TRY":
+            ours = Window(channel, event, _own_targets(fields, inventory), ours=True)
             windows.append(ours)
-        elif id(event) in results:
+        elif event.type == "CALLCTL_ATTEMPT":
             if ours is not None and ours.dialstatus is None:
-                _close(ours, results[id(event)])
+                _close(ours, fields)
             ours = None
-        elif event.type == "APP_START" and event.app_name == "Dial" and ours is None:
+        elif ours is None:
             windows.append(Window(channel, event, list(parse_dial_targets(event.app_data))))
     return windows
 
@@ -191,8 +189,8 @@ def _attempts_of(window: Window, inventory: Inventory) -> Iterable[tuple[Attempt
             continue
         results = {id(c): _channel_result(c, window.dialler, window) for c in channels}
         best = min(channels, key=lambda c: _RANK[results[id(c)]])
-        attempt = _attempt(best, results[id(best)], inventory, target.number)
-        yield replace(attempt, rang=window.rang), best
+        result = results[id(best)]
+        yield _attempt(best, result, inventory, target.number, rang=window.rang), best
 
 
 def _unreached(window: Window, target: Target, inventory: Inventory) -> Attempt:
@@ -211,7 +209,12 @@ def _unreached(window: Window, target: Target, inventory: Inventory) -> Attempt:
 
 
 def _attempt(
-    channel: Channel, result: AttemptResult, inventory: Inventory, number: str | None
+    channel: Channel,
+    result: AttemptResult,
+    inventory: Inventory,
+    number: str | None,
+    *,
+    rang: bool = False,
 ) -> Attempt:
     end = channel.answered_us if result is AttemptResult.ANSWER else channel.ended_us
     end = channel.last_us if end is None else end
@@ -223,6 +226,7 @@ def _attempt(
         seconds=max(0, end - channel.started_us) / 1_000_000,
         result=result,
         cause=channel.cause or 0,
+        rang=rang,
     )
 
 

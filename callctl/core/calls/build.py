@@ -146,7 +146,7 @@ def first_dialled(caller: Channel, windows: Sequence[Window]) -> str | None:
     return None
 
 
-def first_route(channels: Iterable[Channel]) -> dict[str, str]:
+def first_route(channels: Iterable[Channel]) -> Mapping[str, str]:
     """The fields of the call's first CALLCTL_ROUTE row; empty in a journal without ours."""
     rows = [row for c in channels for row in callctl_rows(c, "CALLCTL_ROUTE")]
     rows.sort(key=lambda r: (r[0].time_us, r[0].position))
@@ -158,7 +158,7 @@ def find_direction(
     windows: Sequence[Window],
     attempts: Attempts,
     inventory: Inventory,
-    route: dict[str, str],
+    route: Mapping[str, str],
 ) -> Direction:
     """Direction of the call as it began (R001-08)."""
     if is_outside(caller, inventory):

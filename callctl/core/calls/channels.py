@@ -1,6 +1,6 @@
 """The rows of one call, folded into facts per channel. No decision is made here."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from callctl.core.calls.events import CelEvent, UniqueKey, parse_fields, unique_key
@@ -16,12 +16,11 @@ class Stay:
     """A channel's time in one bridge. `exited_us` None = it never left by a row."""
 
     bridge: str
-    talking: bool
     entered_us: int
     exited_us: int | None = None
 
 
-OwnRow = tuple[CelEvent, dict[str, str]]
+OwnRow = tuple[CelEvent, Mapping[str, str]]
 """One of callctl's own rows, and its payload."""
 
 
@@ -44,10 +43,14 @@ class Channel:
     cause: int | None = None
     hangup_source: str = ""
     stays: list[Stay] = field(default_factory=list)
+    talks: list[Stay] = field(default_factory=list)
     picked_up_by: str | None = None
     forwarded: bool = False
     events: list[CelEvent] = field(default_factory=list)
     own_rows: dict[str, list[OwnRow]] = field(default_factory=dict)
+    dial_rows: list[OwnRow] = field(default_factory=list)
+    """Rows that begin or end a Dial, in order: CALLCTL_TRY and CALLCTL_ATTEMPT with what they say,
+    and the APP_START of Dial, which says it in `app_data`."""
 
     @property
     def inner(self) -> bool:
@@ -57,10 +60,6 @@ class Channel:
     @property
     def ended_us(self) -> int | None:
         return self.hangup_us
-
-    @property
-    def talks(self) -> list[Stay]:
-        return [s for s in self.stays if s.talking]
 
     @property
     def left_by_itself(self) -> bool:
@@ -84,24 +83,30 @@ def fold_channels(events: Iterable[CelEvent]) -> dict[str, Channel]:
                 last_us=event.time_us,
                 own_linkedid=event.linkedid == event.uniqueid,
             )
-        _fold(channel, event)
-    _mark_pickups(channels)
+        channel.events.append(event)
+        if event.time_us > channel.last_us:
+            channel.last_us = event.time_us
+        fold = _FOLDS.get(event.type)
+        if fold is not None:
+            fold(channel, event)
+        elif event.type.startswith("CALLCTL_"):
+            _keep_own_row(channel, event)
+    if any(c.picked_up_by == "" for c in channels.values()):
+        _name_pickers(channels)
     return channels
 
 
-def _fold(channel: Channel, event: CelEvent) -> None:
-    channel.events.append(event)
-    if event.time_us > channel.last_us:
-        channel.last_us = event.time_us
-    fold = _FOLDS.get(event.type)
-    if fold is not None:
-        fold(channel, event)
-    elif event.type.startswith("CALLCTL_"):
-        channel.own_rows.setdefault(event.type, []).append((event, parse_fields(event.extra)))
+def _keep_own_row(channel: Channel, event: CelEvent) -> None:
+    row = (event, parse_fields(event.extra))
+    channel.own_rows.setdefault(event.type, []).append(row)
+    if event.type in ("CALLCTL_TRY", "CALLCTL_ATTEMPT"):
+        channel.dial_rows.append(row)
 
 
 def _start(channel: Channel, event: CelEvent) -> None:
     channel.has_start = True
+    if event is channel.first:
+        return
     channel.first = event
     channel.name = event.channel
     channel.endpoint = endpoint_of(event.channel)
@@ -114,10 +119,22 @@ def _answer(channel: Channel, event: CelEvent) -> None:
         channel.answered_us = event.time_us
 
 
+def _start_app(channel: Channel, event: CelEvent) -> None:
+    if event.app_name == "Dial":
+        channel.dial_rows.append((event, {}))
+
+
 def _enter(channel: Channel, event: CelEvent) -> None:
-    details = event_details(event)
-    talking = details.get("bridge_technology") != HOLDING
-    channel.stays.append(Stay(str(details.get("bridge_id", "")), talking, event.time_us))
+    _stay(channel, event_details(event), event.time_us)
+
+
+def _stay(
+    channel: Channel, details: Mapping[str, object], entered_us: int, exited_us: int | None = None
+) -> None:
+    stay = Stay(str(details.get("bridge_id", "")), entered_us, exited_us)
+    channel.stays.append(stay)
+    if details.get("bridge_technology") != HOLDING:
+        channel.talks.append(stay)
 
 
 def _leave(channel: Channel, event: CelEvent) -> None:
@@ -128,8 +145,7 @@ def _leave(channel: Channel, event: CelEvent) -> None:
             stay.exited_us = event.time_us
             return
     # The row of its entry is missing: it was in, we only do not know since when.
-    talking = details.get("bridge_technology") != HOLDING
-    channel.stays.append(Stay(bridge, talking, event.time_us, event.time_us))
+    _stay(channel, details, event.time_us, event.time_us)
 
 
 def _hang_up(channel: Channel, event: CelEvent) -> None:
@@ -156,6 +172,7 @@ def _forward(channel: Channel, _: CelEvent) -> None:
 
 _FOLDS = {
     "CHAN_START": _start,
+    "APP_START": _start_app,
     "ANSWER": _answer,
     "BRIDGE_ENTER": _enter,
     "BRIDGE_EXIT": _leave,
@@ -167,7 +184,7 @@ _FOLDS = {
 """What a row of each type changes; others only say that the channel was still there."""
 
 
-def _mark_pickups(channels: dict[str, Channel]) -> None:
+def _name_pickers(channels: dict[str, Channel]) -> None:
     """Where the PICKUP row names the picking channel only by name, find its uniqueid."""
     by_name = {c.name: c.uniqueid for c in channels.values()}
     for channel in channels.values():

@@ -1,5 +1,7 @@
 """One row of the journal as a value, and the arithmetic of Asterisk's unique ids."""
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -42,7 +44,8 @@ def unique_key(uniqueid: str) -> UniqueKey:
     return (1 << 62, 0, uniqueid)
 
 
-def parse_fields(text: str) -> dict[str, str]:
+@lru_cache(maxsize=1024)  # What became of a phone that was rung is told in few different words.
+def parse_fields(text: str) -> Mapping[str, str]:
     """The payload ``k=v;k=v`` of one of callctl's own rows, values percent-decoded.
 
     `why` stays encoded: it is a list with a grammar of its own (`encoding.decode_why`). Total: a

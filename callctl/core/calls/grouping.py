@@ -5,7 +5,8 @@ no re-tagging: the same uniqueid just goes on with another linkedid, which is wh
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 
 from callctl.core.calls.events import CelEvent
 
@@ -20,15 +21,18 @@ _decode_json = json.JSONDecoder().raw_decode
 _TRANSFERS = frozenset({"BLINDTRANSFER", "ATTENDEDTRANSFER", "PICKUP", "LOCAL_OPTIMIZE"})
 
 
-def event_details(event: CelEvent) -> dict[str, object]:
+def event_details(event: CelEvent) -> Mapping[str, object]:
     """The JSON object of `eventextra`; empty when it is none."""
-    if not event.extra.startswith("{"):
-        return {}
+    return _json_object(event.extra) if event.extra.startswith("{") else {}
+
+
+@lru_cache(maxsize=64)  # All rows of a bridge have the same text, and stand near each other.
+def _json_object(text: str) -> Mapping[str, object]:
     try:
-        value, end = _decode_json(event.extra)
+        value, end = _decode_json(text)
     except ValueError:
         return {}
-    return value if isinstance(value, dict) and not event.extra[end:].strip() else {}
+    return value if isinstance(value, dict) and not text[end:].strip() else {}
 
 
 def joined_ids(event: CelEvent) -> Iterator[str]:
@@ -101,8 +105,8 @@ class CallGroups:
         if event.type in _TRANSFERS:
             root = self.join(joined_ids(event))
         else:
-            root = self.find(event.uniqueid)
-            if self._parent.get(event.linkedid) != root:
+            root = self._parent.get(event.uniqueid, "")
+            if root not in self._items or self._parent.get(event.linkedid) != root:
                 root = self.join((event.uniqueid, event.linkedid))
         self._items[root].append(event)
         return root

@@ -29,11 +29,12 @@ def order_rows(events: Sequence[CelEvent]) -> tuple[list[CelEvent], bool]:
 
 
 _position = attrgetter("position")
+_place = attrgetter("type", "time_us", "uniqueid")
 
 
 def _without_doubles(events: list[CelEvent]) -> list[CelEvent]:
     """The first of each row; rows differ when anything that is kept of them does."""
-    if len({(e.time_us, e.uniqueid, e.type) for e in events}) == len(events):
+    if len(set(map(_place, events))) == len(events):
         return events
     unique: dict[tuple[object, ...], CelEvent] = {}
     for event in events:
@@ -71,20 +72,21 @@ def _out_of_order(rows: Sequence[CelEvent]) -> bool:
     seen: set[str] = set()
     own: dict[str, int] = {}
     latest = 0
-    for event in rows:
-        if event.type == "CHAN_START" and event.uniqueid in seen:
+    for kind, time_us, uniqueid in map(_place, rows):
+        if kind == "CHAN_START" and uniqueid in seen:
             return True
-        if event.uniqueid in ended and event.type != "LINKEDID_END":
+        if uniqueid in ended and kind != "LINKEDID_END":
             return True
-        if event.time_us < latest - LATE_US:
+        if time_us < latest - LATE_US:
             return True
-        if event.type in _OF_ONE_THREAD:
+        if kind in _OF_ONE_THREAD:
             # One thread writes these of a channel, one after the other.
-            if event.time_us < own.get(event.uniqueid, 0):
+            if time_us < own.get(uniqueid, 0):
                 return True
-            own[event.uniqueid] = event.time_us
-        latest = max(latest, event.time_us)
-        seen.add(event.uniqueid)
-        if event.type == "CHAN_END":
-            ended.add(event.uniqueid)
+            own[uniqueid] = time_us
+        if time_us > latest:
+            latest = time_us
+        seen.add(uniqueid)
+        if kind == "CHAN_END":
+            ended.add(uniqueid)
     return False

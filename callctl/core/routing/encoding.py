@@ -80,14 +80,14 @@ def encode_why(trace: tuple[Reason, ...]) -> str:
     return ",".join(parts)
 
 
-@lru_cache(maxsize=1024)  # Calls that go the same way have the same reasons.
 def decode_why(text: str) -> tuple[Reason, ...]:
     """Inverse of `encode_why`. Total: any text gives some reasons; NUL becomes U+FFFD."""
-    return tuple(
-        Reason(*(_storable(unquote(v, errors="replace")) for v in part.split("~")[:3]))
-        for part in text.split(",")
-        if part
-    )
+    return tuple(_decode_reason(part) for part in text.split(",") if part)
+
+
+@lru_cache(maxsize=1024)  # A house has few reasons; calls differ in which of them come together.
+def _decode_reason(text: str) -> Reason:
+    return Reason(*(_storable(unquote(v, errors="replace")) for v in text.split("~")[:3]))
 
 
 def _storable(text: str) -> str:
