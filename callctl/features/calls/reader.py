@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -36,10 +37,10 @@ from callctl.telemetry.metrics import (
 
 log = get_logger("journal")
 
-BATCH_CALLS = 100
+BATCH_CALLS = 200
 READ_ROWS = 4_000
 """Rows read at most before what is over is stored, so that a long backlog takes no more memory
-than a short one; and enough of them for whole batches."""
+than a short one; and enough of them for a whole batch."""
 
 PAUSE_CALLS = 5
 """Calls built at a time: so long (a millisecond) a call that wants its plan may have to wait."""
@@ -133,9 +134,11 @@ class JournalReader:
         while True:
             read = await self._read_ahead()
             self._cut_off()
-            store_now = read >= READ_ROWS or time.monotonic() >= self._store_at
+            backlog = read >= READ_ROWS
+            store_now = backlog or time.monotonic() >= self._store_at
             if store_now:
-                await self._retry(self._store_what_is_over)
+                least = BATCH_CALLS if backlog else 0
+                await self._retry(partial(self._store_what_is_over, least))
             self._observe()
             if read:
                 await asyncio.sleep(0)
@@ -229,10 +232,12 @@ class JournalReader:
             self._assembly.asterisk_started(self._began_us, time.monotonic())
             self._began_us = None
 
-    async def _store_what_is_over(self) -> None:
+    async def _store_what_is_over(self, least: int) -> None:
+        """In a backlog `least` keeps a few calls for the next batch: each costs a transaction."""
         while True:
             calls = self._assembly.take_over(time.monotonic(), BATCH_CALLS)
-            if not calls and not self._poison and not self._moved():
+            enough = len(calls) >= least if calls else self._moved()
+            if not enough and not self._poison:
                 return
             try:
                 await self._store(calls)

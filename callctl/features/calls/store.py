@@ -22,6 +22,9 @@ from callctl.core.routing.encoding import encode_why
 from callctl.core.routing.plan import Direction
 from callctl.db.numbers import save_numbers
 
+COPY_CALLS = 100
+"""Calls written out at a time: milliseconds, in which nobody else in the daemon has a turn."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -95,8 +98,9 @@ insert into journal_quarantine (systemname, generation, position, reason, raw)
 values ($1, $2, $3, $4, $5)
 on conflict (systemname, generation, position) do nothing
 """
-RECORDING_INSERT = """
-insert into recordings (call, account_id, file, started_at) values ($1, $2, $3, $4)
+RECORDINGS_INSERT = """
+insert into recordings (call, account_id, file, started_at)
+select * from unnest($1::bigint[], $2::bigint[], $3::text[], $4::timestamptz[])
 on conflict (file) do update set call = excluded.call, account_id = excluded.account_id
 """
 
@@ -223,7 +227,8 @@ async def insert_calls(connection: Any, calls: Sequence[StoredCall]) -> list[int
     ids = [r[0] for r in await connection.fetch(NEXT_CALL_IDS, len(calls))]
     numbers = await save_numbers_of(connection, calls)
     pairs = list(zip(ids, calls, strict=True))
-    await _copy(connection, render_rows(pairs, numbers))
+    for start in range(0, len(pairs), COPY_CALLS):
+        await _copy(connection, render_rows(pairs[start : start + COPY_CALLS], numbers))
     await _save_recordings(connection, pairs)
     return ids
 
@@ -262,13 +267,15 @@ async def _copy(connection: Any, tables: Iterable[TableRows]) -> None:
 
 
 async def _save_recordings(connection: Any, pairs: Sequence[tuple[int, StoredCall]]) -> None:
-    recordings = [
-        (i, c.account_id, r.file, instant(r.started_us))
-        for i, c in pairs
-        for r in c.record.recordings
-    ]
-    if recordings:
-        await connection.executemany(RECORDING_INSERT, recordings)
+    """A file that several calls name is the last one's, and began when the first says."""
+    found: dict[str, tuple[int, int, str, datetime]] = {}
+    for id_, call in pairs:
+        for recording in call.record.recordings:
+            file = recording.file
+            began = found[file][3] if file in found else instant(recording.started_us)
+            found[file] = (id_, call.account_id, file, began)
+    if found:
+        await connection.execute(RECORDINGS_INSERT, *zip(*found.values(), strict=True))
 
 
 async def save_numbers_of(connection: Any, calls: Iterable[StoredCall]) -> Mapping[str, int]:
