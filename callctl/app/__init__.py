@@ -7,15 +7,15 @@
 - `live`: calls that go on, for those who must know whether they are seen
 - `jobs`: what runs for ever
 - `web`, `readiness`: HTTP, and what `/readyz` asks
-- `database`, `lock`: what must be there first
+- `lock`: what must be there first
 """
 
 from callctl.app.ami import read_ami_secret
 from callctl.app.daemon import Daemon, open_daemon
-from callctl.app.database import migrate_when_reachable, open_database_url
 from callctl.app.lock import AlreadyRunning, take_lock
 from callctl.app.services import sign_in_resets
 from callctl.app.web import openapi_document
+from callctl.db.opening import migrate_when_reachable, open_database_url
 
 __all__ = [
     "AlreadyRunning",

@@ -11,7 +11,6 @@ from typing import IO
 
 from callctl.app.ami import subscribe
 from callctl.app.call_path import build_agi_server, build_journal_reader
-from callctl.app.database import migrate_when_reachable, open_database_url
 from callctl.app.jobs import Jobs, jobs_from_the_start, jobs_with_database, until_done
 from callctl.app.lock import take_lock
 from callctl.app.services import Services
@@ -19,6 +18,7 @@ from callctl.app.web import build_web, list_endpoints
 from callctl.asterisk.conf import write_files
 from callctl.config import REMEMBERED_FILE, Settings, dump_settings
 from callctl.core.errors import CallctlError
+from callctl.db.opening import migrate_when_reachable, open_database_url
 from callctl.db.pool import Database
 from callctl.http.endpoint import Endpoint
 from callctl.http.server import HttpServer

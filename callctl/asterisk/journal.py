@@ -121,6 +121,13 @@ class Framer:
         return make_poison(self.position - len(raw), raw, reason)
 
 
+def split_rows(rows: bytes) -> list[bytes]:
+    """Stored rows one by one, as they stood in the file."""
+    framer = Framer()
+    pieces = [*framer.feed(rows), *framer.flush()]
+    return [p.raw for p in pieces]
+
+
 def make_poison(position: int, raw: bytes, reason: str) -> Poison:
     """A `Poison` with the unique ids that can still be read in `raw`."""
     found = [m.decode("ascii", "replace") for m in _UNIQUEID.findall(raw)]

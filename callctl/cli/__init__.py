@@ -9,22 +9,9 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 
 from callctl import __version__
-from callctl.cli import (
-    access,
-    asterisk,
-    demo,
-    doctor,
-    imports,
-    journal,
-    ledger,
-    limits,
-    packages,
-    recordings,
-    routing,
-    system,
-)
 from callctl.cli.common import EXIT_AWAY, EXIT_USAGE, Failure
 from callctl.config import ConfigError
 from callctl.core.errors import CallctlError
@@ -33,36 +20,42 @@ from callctl.telemetry.log import configure_logging
 Command = Callable[[argparse.Namespace], int]
 
 
-def build_parser() -> argparse.ArgumentParser:
+MODULES = {
+    "demo": ("demo",),
+    "system": ("run", "migrate", "check-config", "openapi"),
+    "doctor": ("doctor",),
+    "journal": ("journal",),
+    "routing": ("routing", "route"),
+    "limits": ("limits",),
+    "packages": ("package",),
+    "recordings": ("recordings",),
+    "access": ("user", "token"),
+    "imports": ("import",),
+    "asterisk": ("asterisk-conf",),
+    "ledger": ("ledger",),
+}
+"""The commands of each module. Only the one that is asked for is imported: all of them are all of
+callctl, a second of work."""
+
+
+def build_parser(command: str = "") -> argparse.ArgumentParser:
+    """With what belongs to `command`, or with all commands when it is none of them."""
+    wanted = [name for name, commands in MODULES.items() if command in commands]
     parser = argparse.ArgumentParser(
         prog="callctl",
         description="Turns an Asterisk PBX into a call centre that accounts for every call.",
     )
     parser.add_argument("--version", action="version", version=f"callctl {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for subject in (
-        *(
-            demo,
-            system,
-            doctor,
-            journal,
-            routing,
-            limits,
-            packages,
-            recordings,
-            access,
-            imports,
-            asterisk,
-            ledger,
-        ),
-    ):
-        subject.add_commands(commands)
+    for name in wanted or MODULES:
+        import_module(f"callctl.cli.{name}").add_commands(commands)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code. Errors that have a name are one line, never a traceback."""
-    arguments = build_parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    arguments = build_parser(*given[:1]).parse_args(given)
     run: Command = arguments.run
     # Standard output is the command's answer; the daemon and the demo say more, elsewhere.
     configure_logging("warning")

@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from callctl.app import migrate_when_reachable, open_database_url
 from callctl.config import Settings, load_settings
 from callctl.db.embedded import EmbeddedPostgres
 from callctl.db.migrate import MigrationError
+from callctl.db.opening import migrate_when_reachable, open_database_url
 from callctl.db.pool import Database
 
 EXIT_OK = 0

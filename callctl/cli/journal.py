@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 import callctl.cli.rollups
-from callctl.asterisk.journal import RawRow, parse_row
+from callctl.asterisk.journal import RawRow, parse_row, split_rows
 from callctl.cli.common import (
     EXIT_NO,
     EXIT_OK,
@@ -25,7 +25,6 @@ from callctl.core.calls.inventory import Inventory
 from callctl.core.calls.render import record_as_json
 from callctl.features.calls import store
 from callctl.features.calls.offline import build_journal, load_inventory
-from callctl.features.calls.reader import split_rows
 
 
 def add_commands(commands: Any) -> None:

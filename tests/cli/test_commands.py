@@ -1,16 +1,19 @@
 """The other commands: settings, routing as text, people, the API's document."""
 
+import argparse
 import asyncio
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import asyncpg
 import pytest
 
+from callctl.cli import MODULES
 from callctl.config import REMEMBERED_FILE, dump_settings, load_settings
 
 DEMO = Path(__file__).parents[2] / "callctl/demo/routing.yaml"
@@ -37,6 +40,25 @@ def test_help_names_every_command() -> None:
     text = callctl("--help").stdout
     for command in ("run", "migrate", "journal", "routing", "route", "user", "token", "demo"):
         assert command in text
+
+
+def test_each_command_is_of_the_module_that_the_table_says() -> None:
+    for module, commands in MODULES.items():
+        subjects = import_module(f"callctl.cli.{module}")
+        parser = argparse.ArgumentParser()
+        found = parser.add_subparsers()
+        subjects.add_commands(found)
+        assert tuple(found.choices) == commands
+
+
+def test_a_journal_is_built_without_the_daemons_code(tmp_path: Path) -> None:
+    (tmp_path / "journal.csv").touch()
+    text = (
+        "import sys; from callctl.cli import main; done = main(sys.argv[1:]);"
+        "sys.exit(done or 'callctl.app' in sys.modules or 'aiohttp' in sys.modules)"
+    )
+    command = [sys.executable, "-c", text, "journal", "build", str(tmp_path / "journal.csv")]
+    assert subprocess.run(command, check=False).returncode == 0
 
 
 def test_wrong_settings_stop_the_start_with_what_and_where() -> None:

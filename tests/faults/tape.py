@@ -18,9 +18,9 @@ from typing import Any
 import aiohttp
 import asyncpg
 
+from callctl.asterisk.journal import split_rows
 from callctl.asterisk.runtime import free_port
 from callctl.demo.play import Api
-from callctl.features.calls.reader import split_rows
 from tests.faults.judge import Key, Placed, Promise, Verdict, judge, key_of
 from tests.faults.processes import DaemonProcess
 from tests.faults.world import PRISTINE, World, list_records

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from callctl.asterisk.journal import split_rows
 from callctl.asterisk.journal_files import READ_BYTES, JournalFiles
 from callctl.core.calls.inventory import Inventory
 from callctl.core.calls.record import StoredRecord
@@ -15,7 +16,6 @@ from callctl.core.calls.render import record_as_json
 from callctl.core.scope import CallScope
 from callctl.features.calls.model import CallFilters
 from callctl.features.calls.offline import build_journal
-from callctl.features.calls.reader import split_rows
 
 from .conftest import Desk, eventually, fixture_rows
 

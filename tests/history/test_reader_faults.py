@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import asyncpg
 
-from callctl.features.calls.reader import JournalReader, split_rows
+from callctl.asterisk.journal import split_rows
+from callctl.features.calls.reader import JournalReader
 
 from .conftest import Desk, eventually, fixture_rows
 

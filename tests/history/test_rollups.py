@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from callctl.asterisk.journal import split_rows
 from callctl.core.calls.record import CallRecord
 from callctl.db.migrate import migrate
 from callctl.db.pool import Database
 from callctl.features.calls import store
-from callctl.features.calls.reader import split_rows
 from callctl.features.calls.rollups import Difference, RollupChanges, find_differences, rebuild
 from callctl.resources import resource_dir
 

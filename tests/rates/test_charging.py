@@ -4,8 +4,8 @@ import random
 
 import pytest
 
+from callctl.asterisk.journal import split_rows
 from callctl.core.routing.model import build_table
-from callctl.features.calls.reader import split_rows
 from callctl.features.calls.rollups import find_differences, rebuild
 from tests.history.conftest import fixture_rows
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from callctl.asterisk.journal import RawRow, parse_row
+from callctl.asterisk.journal import RawRow, parse_row, split_rows
 from callctl.core.calls.events import CelEvent
 from callctl.core.money.call_costs import NO_COST
 from callctl.core.money.rating import cost_of
@@ -18,7 +18,6 @@ from callctl.core.routing.model import (
     TrunkOrder,
 )
 from callctl.core.scope import CallScope
-from callctl.features.calls.reader import split_rows
 from callctl.features.events.live import LiveDesk
 from callctl.features.events.steps import tell_stored_calls
 from callctl.features.rates.charging import CallCharging

@@ -14,7 +14,7 @@ from typing import Any
 
 import asyncpg
 
-from callctl.asterisk.journal import Framer, Poison, RawRow, parse_row
+from callctl.asterisk.journal import Poison, RawRow, parse_row, split_rows
 from callctl.asterisk.journal_files import JournalFiles, Position
 from callctl.core.calls.assembly import CallAssembly, OpenCall
 from callctl.core.calls.build import build_call
@@ -404,10 +404,3 @@ class JournalReader:
         for path in self._files.finished(time.time() - self._retention_days * 86_400):
             log.info("journal_file_removed", file=path.name)
             path.unlink(missing_ok=True)
-
-
-def split_rows(rows: bytes) -> list[bytes]:
-    """Stored rows one by one, as they stood in the file."""
-    framer = Framer()
-    pieces = [*framer.feed(rows), *framer.flush()]
-    return [p.raw for p in pieces]
