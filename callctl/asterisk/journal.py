@@ -85,7 +85,7 @@ class Framer:
             else:
                 position = self.position
                 self.position = position + len(raw)
-                yield RawRow(position, raw)
+                yield tuple.__new__(RawRow, (position, raw))  # See `parse_row`.
 
     def flush(self) -> Iterator[RawRow | Poison]:
         """Yield what is left when no more bytes will come; a torn row comes out as Poison."""

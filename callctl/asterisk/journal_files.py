@@ -172,8 +172,9 @@ class JournalFiles:
     def _pieces(
         self, file: _OpenFile, pieces: Iterator[RawRow | Poison]
     ) -> Iterator[tuple[int, RawRow | Poison]]:
+        first = self._order(file, 0)
         for piece in pieces:
-            yield self._order(file, piece.position), piece
+            yield first | piece.position, piece
 
     def _is_replaced(self, file: _OpenFile) -> bool:
         """Whether rows go elsewhere now: to another file of that name, or this one was emptied."""

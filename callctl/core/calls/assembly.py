@@ -52,26 +52,27 @@ class CallAssembly:
 
     def add(self, event: CelEvent, raw: bytes, now: float) -> None:
         """File one row. `now`: monotonic seconds."""
-        if event.type == "CHAN_START":
+        kind, time_us = event.type, event.time_us
+        if kind == "CHAN_START":
             self._note_start(event, now)
         root = self._groups.add(event)
         self._raw[event.position] = raw
-        if event.time_us < self._newest_us - CLOCK_STEP_US:
-            # Asterisk's clock was put back: by the old time every call would be over at once.
-            self._newest_us = event.time_us
-        self._newest_us = max(self._newest_us, event.time_us)
-        match event.type:
-            case "CHAN_START":
-                if event.uniqueid not in self._ended:
-                    self._open.add(event.uniqueid)
-            case "HANGUP" | "CHAN_END":
-                self._open.discard(event.uniqueid)
-                self._ended.add(event.uniqueid)
+        # Earlier by so much, Asterisk's clock was put back: by the old time every call would be
+        # over at once.
+        if time_us > self._newest_us or time_us < self._newest_us - CLOCK_STEP_US:
+            self._newest_us = time_us
+        if kind == "CHAN_START":
+            if event.uniqueid not in self._ended:
+                self._open.add(event.uniqueid)
+        elif kind in ("HANGUP", "CHAN_END"):
+            self._open.discard(event.uniqueid)
+            self._ended.add(event.uniqueid)
         due = self._due.get(root)
         if due is None:
-            self._due[root] = _Due(event.time_us, now)
+            self._due[root] = _Due(time_us, now)
         else:
-            due.last_row_us = max(due.last_row_us, event.time_us)
+            if time_us > due.last_row_us:
+                due.last_row_us = time_us
             due.read_at = now
 
     def note_damage(self, uniqueids: tuple[str, ...]) -> None:
@@ -102,7 +103,7 @@ class CallAssembly:
 
     def is_over(self, root: str, now: float) -> bool:
         due = self._due.get(root)
-        if due is None or any(id_ in self._open for id_ in self._groups.ids(root)):
+        if due is None or not self._open.isdisjoint(self._groups.ids(root)):
             return False
         by_rows = (self._newest_us - due.last_row_us) / 1_000_000
         return max(by_rows, now - due.read_at) > self._grace
