@@ -57,6 +57,7 @@ class Switch:
     plans: dict[str, str | Callable[[AgiCall], str]] = field(default_factory=dict)
     asked: list[AgiCall] = field(default_factory=list)
     instance: AsteriskInstance = field(init=False)
+    complaints_at_start: list[str] = field(init=False)
     agi: FastAgiServer = field(init=False)
 
     @property
@@ -76,6 +77,7 @@ class Switch:
         )
         self.provision(self.table)
         await self.instance.start()
+        self.complaints_at_start = complaints(self.instance.messages_log)
 
     async def stop(self) -> None:
         await self.instance.stop()

@@ -22,14 +22,14 @@ from callctl.core.routing.model import Extension, SipCredential, Trunk, build_ta
 from callctl.core.routing.plan import HangupStep
 from callctl.resources import resource_dir
 from tests.asterisk.manager import manage, originate
-from tests.asterisk.switch import Switch, complaints, plan, read_rows
+from tests.asterisk.switch import Switch, plan, read_rows
 from tests.asterisk.table import routing, small_table
 
 pytestmark = pytest.mark.asterisk
 
 
 async def test_start_makes_no_complaint_that_is_not_explained(switch: Switch) -> None:
-    assert complaints(switch.instance.messages_log) == []
+    assert switch.complaints_at_start == []
 
 
 async def test_every_named_module_runs_and_no_other(switch: Switch) -> None:

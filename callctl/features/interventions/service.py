@@ -43,6 +43,9 @@ class ActingManager(Manager, Originator, Protocol):
     """Both."""
 
 
+RINGING_STOPS_SECONDS = 0.3
+"""So long after its caller a phone still rings at most, unless something else rings it."""
+
 _GONE = ("No such channel", "Channel specified does not exist")
 """How Asterisk says that a channel is no more (manager.c: action_hangup, action_blind_transfer)."""
 
@@ -83,7 +86,14 @@ class InterventionService:
 
         async def act() -> None:
             # The caller's first: while it is there, a hunt goes on to the next one.
-            done = [await self._tell("Hangup", Channel=c.name, Cause="16") for c in call.channels]
+            first, *others = call.channels
+            talking = [c for c in others if c.talking]
+            done = [await self._hang_up(channel) for channel in (first, *talking)]
+            if rest := [c for c in others if not c.talking]:
+                # A phone that rings stops with who rings it, and nobody has taken the call; ended
+                # at the same moment, it would be on record as having refused it.
+                await asyncio.sleep(RINGING_STOPS_SECONDS)
+                done += [await self._hang_up(channel) for channel in rest]
             if not any(done):
                 raise _over()
 
@@ -194,6 +204,9 @@ class InterventionService:
             )
         self._orders.check_earlier(earlier.id, earlier.state, earlier.detail)
         return earlier.view()
+
+    async def _hang_up(self, channel: OngoingChannel) -> bool:
+        return await self._tell("Hangup", Channel=channel.name, Cause="16")
 
     async def _tell(self, name: str, **fields: str) -> bool:
         """Whether Asterisk did it: not where the channel has gone meanwhile. Raises AmiRefused
