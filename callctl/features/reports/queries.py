@@ -222,11 +222,22 @@ LAST_CONTACT = _contact("last_at", "max", "desc")
 
 # $2 = [owed since this, $3), $4/$5 the last row of the page before, $6 the limit, $7 an owner,
 # $8 one number, $9 the extensions of a scope: callbacks of calls that they had a part in, or that
-# were given to one of them.
+# were given to one of them. Who is responsible is looked up for the page alone, unless it is asked
+# by that.
+_PAGE = """
+  ($2::timestamptz is null or {k}.owed_since >= $2)
+  and ($3::timestamptz is null or {k}.owed_since < $3)
+  and ($4::timestamptz is null or ({k}.owed_since, {k}.number_id) > ($4, $5::bigint))
+  and ($8::bigint is null or $8 = any({numbers}))
+order by {k}.owed_since, {k}.number_id limit case when $7::text is null then $6::bigint end
+"""
+
+
 def _callbacks(source: str, owner: str) -> str:
+    page = _PAGE.format(k="k", numbers="k.numbers")
     return f"""
 select k.number_id, n.number, k.owed_since, k.missed_at, k.owed_calls as missed_calls, o.owner
-from {source} k join numbers n on n.id = k.number_id
+from (select k.* from {source} k where {page}) k join numbers n on n.id = k.number_id
 cross join lateral (select coalesce(
     k.assigned_to,
     (select coalesce(c.answered_by, c.extension) from calls c
@@ -238,10 +249,7 @@ cross join lateral (select coalesce(
        and c.started_at = k.missed_at
        and a.extension is not null order by c.id desc, a.position limit 1)) as owner) w
 cross join lateral (select {owner} as owner) o
-where ($2::timestamptz is null or k.owed_since >= $2)
-  and ($3::timestamptz is null or k.owed_since < $3)
-  and ($4::timestamptz is null or (k.owed_since, k.number_id) > ($4, $5::bigint))
-  and ($7::text is null or o.owner = $7) and ($8::bigint is null or $8 = any(k.numbers))
+where $7::text is null or o.owner = $7
 order by k.owed_since, k.number_id limit $6
 """  # noqa: S608
 
@@ -286,7 +294,8 @@ CALLBACKS = ByScope(
         _owed(
             f"""
     select r.number_id, r.owed_since, r.missed_at, r.owed_calls, r.talked_at, r.assigned_to
-    from contacts r where r.account_id = $1 and r.owed_calls > 0 and not {_SHARED}""",  # noqa: S608
+    from contacts r where r.account_id = $1 and r.owed_calls > 0 and not {_SHARED}
+      and {_PAGE.format(k="r", numbers="array[r.number_id]")}""",  # noqa: S608
             "true",
             "false",
         ),
