@@ -26,6 +26,7 @@ class Played:
     """A call of the demo as it went. `problems` is empty when its record is right."""
 
     call: DemoCall
+    seen: Seen
     record: dict[str, Any] | None
     problems: list[str]
 
@@ -84,10 +85,10 @@ async def play(stage: Stage, api: Api, call: DemoCall) -> Played:
     problems = _strays(stage, call, caller_saw) + _unlike_script(call, seen)
     record = await _record(api, caller_saw)
     if record is None:
-        return Played(call, None, [*problems, f"no record after {RECORD_SECONDS:.0f} s"])
+        return Played(call, seen, None, [*problems, f"no record after {RECORD_SECONDS:.0f} s"])
     problems += differences(record, seen)
     problems += await _recording_problems(api, call, record, caller_saw)
-    return Played(call, record, problems)
+    return Played(call, seen, record, problems)
 
 
 def _saw(stage: Stage, name: str, caller: PhoneSaw) -> PhoneSaw | None:

@@ -9,7 +9,6 @@ import json
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from callctl.demo.play import Api, Played, play
 from callctl.demo.script import DemoCall
 from callctl.demo.sip import Answer, Phone, RingOut
 from callctl.demo.stage import NET, PHONES_SECONDS, Stage
+from callctl.demo.verify import charge_differences
 
 PURCHASE = "a customer buys a number; the next call to it finds nobody in, and goes on to a mobile"
 
@@ -29,6 +29,9 @@ EXTENSION = "201"
 CARRIER = "carrier-shop"
 CARRIER_ADDRESS = f"{NET}.24"
 MOBILE = "+36301112233"
+TALK = 2.5
+"""Seconds; a second begun is charged, and this is far from where the next begins."""
+
 CURRENCY = "HUF"
 FUNDS = 2_000_000
 LOW = 200_000
@@ -123,7 +126,7 @@ async def buy_and_be_called(stage: Stage, shop: Shop) -> Bought:
         via="carrier-a",
         to=number,
         tried=(EXTENSION, CARRIER),
-        behaviours={EXTENSION: RingOut(), CARRIER: Answer(after=0.3, talk=2.0)},
+        behaviours={EXTENSION: RingOut(), CARRIER: Answer(after=0.3, talk=TALK)},
         answers=CARRIER,
     )
     played = await play(stage, shop.own, call)
@@ -140,16 +143,13 @@ async def _judge(shop: Shop, number: str, played: Played, entries: list[dict[str
     balance = (await shop.own.get("/api/v1/ledger", limit="1"))["items"][0]["balance"]
     problems: list[str] = []
     if played.record is not None:
-        (cost,) = played.record["costs"] or [{"amount": None, "talk_seconds": 0}]
-        quote = await shop.own.get(
-            "/api/v1/rates/quote", number=MOBILE, seconds=str(cost["talk_seconds"])
-        )
+        problems += charge_differences(played.record, dict(played.seen.tried)[CARRIER])
+        seconds = sum(cost["talk_seconds"] for cost in played.record["costs"])
+        quote = await shop.own.get("/api/v1/rates/quote", number=MOBILE, seconds=str(seconds))
         due = quote["lines"][0]["amount"]
-        talk = ceil(played.record["call"]["talk_seconds"])
         for what, found, wanted in (
             ("the call's cost", played.record["call"]["cost"], due),
             ("what was charged for the call", paid["call"], due),
-            ("seconds charged", cost["talk_seconds"], talk),
         ):
             if found != wanted:
                 problems.append(f"{what}: recorded {found}, real {wanted}")

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from math import cos, pi
 from typing import Any
 
@@ -71,6 +72,31 @@ def _time_differences(call: dict[str, Any], caller: PhoneSaw, tolerance: float) 
         for name, recorded, real in pairs
         if abs(recorded - real) > tolerance
     ]
+
+
+def charge_differences(
+    record: dict[str, Any], payee: PhoneSaw | None, *, tolerance: float = TOLERANCE_SECONDS
+) -> list[str]:
+    """What is wrong with the seconds that the one paid part of a call was charged for.
+
+    They are those begun of the talk that the record has of that leg (docs/rates.md); whether that
+    talk is right is told by `payee`, the outside party's phone.
+    """
+    if len(record["costs"]) != 1:
+        return [f"parts paid for: recorded {len(record['costs'])}, real 1"]
+    (cost,) = record["costs"]
+    leg = record["legs"][cost["leg"]]
+    ended_at = leg["ended_at"] or record["call"]["ended_at"]
+    talk = datetime.fromisoformat(ended_at) - datetime.fromisoformat(leg["answered_at"])
+    begun = -(-talk // timedelta(seconds=1))
+    heard = (payee and payee.talk_seconds) or 0.0
+    found = []
+    if cost["talk_seconds"] != begun:
+        talked = f"{begun} begun of {talk.total_seconds():.3f} s"
+        found.append(f"seconds charged: recorded {cost['talk_seconds']}, {talked}")
+    if abs(talk.total_seconds() - heard) > tolerance:
+        found.append(f"talk paid for: recorded {talk.total_seconds():.2f} s, real {heard:.2f} s")
+    return found
 
 
 def _trunk(endpoint: str | None) -> str:
