@@ -56,6 +56,7 @@ ROUTING: dict[str, Any] = {
         }
     ],
     "outbound": [{"name": "national", "patterns": ["+36."], "trunks": [CARRIER]}],
+    "emergency": [{"number": "112", "trunks": [CARRIER]}],
 }
 
 RATES = b"""\

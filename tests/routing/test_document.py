@@ -1,5 +1,6 @@
 """Routing documents: bad input is named with its line, good input comes back as it was."""
 
+import json
 import re
 import textwrap
 from contextlib import suppress
@@ -15,6 +16,7 @@ from callctl.core.routing.check import check_routing
 from callctl.core.routing.features import find_feature
 from callctl.core.routing.limits import DEFAULTS
 from callctl.core.routing.model import Account
+from callctl.demo.shop import ROUTING
 from callctl.features.routing import structs
 from callctl.features.routing.document import (
     DocumentError,
@@ -236,6 +238,14 @@ def test_an_export_is_plain_yaml_for_others_too():
     document, _ = parse_document(DEMO.read_bytes())
     plain = yaml.safe_load(dump_yaml(document))
     assert plain["extensions"][0]["number"] == "101"
+
+
+@pytest.mark.parametrize("text", [DEMO.read_text(), json.dumps(ROUTING)])
+def test_every_account_of_the_demo_can_call_for_help(text):
+    routing, _ = build_routing(parse_document(text)[0], ACCOUNT)
+    assert routing.extensions
+    assert [number.number for number in routing.emergency] == ["112"]
+    assert check_routing(routing) == []
 
 
 @given(st.binary(max_size=300))
