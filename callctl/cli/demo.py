@@ -15,6 +15,7 @@ from callctl.app import AlreadyRunning
 from callctl.asterisk.root import RootError
 from callctl.asterisk.runtime import AsteriskError
 from callctl.cli.common import EXIT_NO, EXIT_OK, Failure
+from callctl.demo.clients import add_clients
 from callctl.demo.play import Api, play
 from callctl.demo.script import CALLS
 from callctl.demo.shop import PURCHASE, buy_and_be_called, open_shop
@@ -88,6 +89,7 @@ async def _show(state_dir: Path, once: bool, stop: asyncio.Event) -> int:
             )
         _print("")
         api = Api(stage.url, stage.token, session)
+        await add_clients(api)
         wrong = await _play_calls(stage, api)
         _print(f"{len(CALLS) + 1}. {PURCHASE}")
         async with open_shop(stage, api, session) as shop:

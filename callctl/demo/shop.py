@@ -6,7 +6,6 @@ first start (the account, its routing, its prices, its money) stays for the next
 
 import contextlib
 import json
-import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,7 +119,7 @@ async def buy_and_be_called(stage: Stage, shop: Shop) -> Bought:
     offer = (await shop.own.get("/api/v1/number-offers", limit="1"))["items"][0]
     before = await shop.own.get("/api/v1/ledger", limit="1")
     body = {"number": offer["number"], "to": f"extension:{EXTENSION}"}
-    number = (await _send(shop.own, "POST", "/api/v1/numbers", body))["number"]
+    number = (await shop.own.send("POST", "/api/v1/numbers", body))["number"]
     call = DemoCall(
         title="",
         from_="+36201110007",
@@ -173,7 +172,7 @@ async def _shop(stage: Stage, seller: Api, session: aiohttp.ClientSession) -> Sh
     shop_id = found[0] if found else await _make_account(seller)
     own = Api(stage.url, await _token(stage), session)
     if not found:
-        await _send(own, "PUT", "/api/v1/routing", ROUTING)
+        await own.send("PUT", "/api/v1/routing", ROUTING)
         await _set_prices(seller, shop_id)
     await _fill_up(seller, shop_id)
     return Shop(shop_id, own)
@@ -184,7 +183,7 @@ async def _make_account(seller: Api) -> int:
         "code": CODE, "name": "A shop", "kind": "enterprise", "country": "HU",
         "timezone": "Europe/Budapest", "currency": CURRENCY,
     }  # fmt: skip
-    made = await _send(seller, "POST", "/api/v1/accounts", new)
+    made = await seller.send("POST", "/api/v1/accounts", new)
     account_id: int = made["account"]["id"]
     return account_id
 
@@ -213,12 +212,12 @@ def _write_token(file: Path, token: str) -> None:
 
 async def _set_prices(seller: Api, shop_id: int) -> None:
     new = {"name": "Calls of customers", "currency": CURRENCY, "timezone": "Europe/Budapest"}
-    tariff = (await _send(seller, "POST", "/api/v1/tariffs", new))["id"]
+    tariff = (await seller.send("POST", "/api/v1/tariffs", new))["id"]
     path = f"/api/v1/tariffs/{tariff}/imports"
-    preview = await _send(seller, "POST", path, data=RATES)
-    await _send(seller, "POST", f"{path}/{preview['id']}/apply", {})
+    preview = await seller.send("POST", path, data=RATES)
+    await seller.send("POST", f"{path}/{preview['id']}/apply", {})
     assignment = {"account_id": shop_id, "tariff_id": tariff}
-    await _send(seller, "POST", "/api/v1/tariff-assignments", assignment)
+    await seller.send("POST", "/api/v1/tariff-assignments", assignment)
 
 
 async def _fill_up(seller: Api, shop_id: int) -> None:
@@ -226,7 +225,7 @@ async def _fill_up(seller: Api, shop_id: int) -> None:
     wallet = await seller.get(f"/api/v1/accounts/{shop_id}/wallet")
     if wallet["available"] < LOW:
         top_up = {"amount": FUNDS, "currency": CURRENCY, "account_id": shop_id, "note": "cash"}
-        await _send(seller, "POST", "/api/v1/ledger/top-ups", top_up)
+        await seller.send("POST", "/api/v1/ledger/top-ups", top_up)
     stock = (await seller.get("/api/v1/number-stock", limit="500"))["items"]
     if not any(number["state"] == "available" for number in stock):
         first = 36_1701_0000 + len(stock)
@@ -235,17 +234,4 @@ async def _fill_up(seller: Api, shop_id: int) -> None:
             "setup": {"amount": 50_000, "currency": CURRENCY},
             "monthly": {"amount": 31_000, "currency": CURRENCY},
         }  # fmt: skip
-        await _send(seller, "POST", "/api/v1/number-stock", block)
-
-
-async def _send(
-    api: Api, method: str, path: str, body: Any = None, *, data: bytes | None = None
-) -> Any:
-    """Raises RuntimeError with the API's own words when it refuses."""
-    headers = {"Idempotency-Key": secrets.token_hex(8)}
-    if data is not None:
-        headers["Content-Type"] = "text/csv"
-    async with api.request(method, path, json=body, data=data, headers=headers) as response:
-        if response.status >= 400:
-            raise RuntimeError(f"{method} {path}: {await response.text()}")
-        return await response.json()
+        await seller.send("POST", "/api/v1/number-stock", block)
