@@ -220,6 +220,12 @@ class AsteriskInstance:
         except TimeoutError:
             raise AsteriskError(f"no answer to {command!r} in {seconds:.0f} s") from None
 
+    async def until_ended(self) -> int:
+        """The exit code of an Asterisk that was started, once it has ended."""
+        if self._process is None:
+            raise RuntimeError("Asterisk was not started")
+        return await self._process.wait()
+
     async def stop(self) -> None:
         """End calls, write their last journal rows, stop; killed if that takes too long."""
         process, self._process = self._process, None

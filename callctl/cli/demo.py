@@ -22,6 +22,7 @@ from callctl.demo.shop import PURCHASE, buy_and_be_called, open_shop
 from callctl.demo.show import history_table, outcome, purchase, welcome
 from callctl.demo.sip import SipError
 from callctl.demo.stage import ROUTING_FILE, Stage, open_stage
+from callctl.demo.watch import watched
 from callctl.telemetry.log import configure_logging
 
 LOG_NAME = "callctl.log"
@@ -81,8 +82,12 @@ async def _demo(state_dir: Path, once: bool) -> int:
 
 async def _show(state_dir: Path, once: bool, stop: asyncio.Event) -> int:
     # A run that judges needs the routing that it knows.
-    stage_life = open_stage(state_dir, lambda line: _print(f"· {line}"), keep_routing=not once)
-    async with stage_life as stage, aiohttp.ClientSession() as session:
+    stage_life = open_stage(state_dir, _progress, keep_routing=not once)
+    async with (
+        stage_life as stage,
+        aiohttp.ClientSession() as session,
+        watched(stage.stack.asterisk, _progress),
+    ):
         if await stage.stack.has_other_routing(ROUTING_FILE):
             _print(
                 "· Your own routing is kept; where it differs, calls go your way, not the demo's"
@@ -118,6 +123,10 @@ async def _play_calls(stage: Stage, api: Api) -> int:
         _print(outcome(played))
         wrong += bool(played.problems)
     return wrong
+
+
+def _progress(line: str) -> None:
+    _print(f"· {line}")
 
 
 def _print(line: str) -> None:
