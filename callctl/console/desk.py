@@ -60,6 +60,7 @@ NOTICES = {
     "held": N_("Set aside for you for ten minutes."),
     "hold_dropped": N_("No longer set aside."),
     "bought": N_("Bought, paid, and routed."),
+    "taken": N_("Yours, without charge, and routed."),
     "wished": N_("Asked for: the seller will answer."),
     "package_paid": N_("Paid: it is in force."),
     "member_added": N_("The seat is taken."),

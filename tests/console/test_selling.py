@@ -163,6 +163,17 @@ async def test_a_block_is_checked_loaded_and_a_customer_buys_of_it(
     await page.goto("/number-stock/+3617770001")
     await page.get_by_role("button", name="Take it from sale").click()
     await expect(page.locator(".top .badge")).to_contain_text("not for sale")
+    # Whoever takes of their own stock pays nobody, and is told so instead of an amount.
+    await page.goto("/number-shop?pattern=1777")
+    mine = page.locator("tr", has_text="+3617770003")
+    await expect(mine).to_contain_text("your own stock: no charge")
+    await expect(mine).not_to_contain_text("USD")
+    await mine.get_by_role("link", name="Buy").click()
+    await expect(page.locator("main form")).to_contain_text("nobody is paid for it")
+    await page.locator("[name=to]").select_option("hunt_group:sales")
+    await page.get_by_role("button", name="Take it, without charge").click()
+    await expect(page.locator("[role=status]")).to_contain_text("without charge")
+    await expect(page.locator("tr", has_text="+3617770003")).to_contain_text("no charge")
 
 
 async def test_a_wish_is_offered_a_number_of_the_stock_or_declined(

@@ -167,9 +167,9 @@ async def test_what_is_for_sale_is_found_by_country_area_and_pattern(market: Mar
 async def test_an_offer_says_what_buying_today_will_cost(market: Market) -> None:
     await market.load("+3612340000")
     own = await market.offers.search(market.actor(market.operator), OfferFilters())
-    assert own.items[0].first.amount == 0
+    assert (own.items[0].first.amount, own.items[0].own) == (0, True)
     offer = (await market.offers.search(market.actor(market.shop), OfferFilters())).items[0]
-    assert (offer.setup.amount, offer.monthly.amount) == (10, 31)
+    assert (offer.setup.amount, offer.monthly.amount, offer.own) == (10, 31, False)
     await market.fund(market.shop, 100)
     await market.buy()
     assert await market.balance(market.shop) == 100 - offer.first.amount

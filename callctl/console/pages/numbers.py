@@ -8,7 +8,7 @@ from callctl.console.forms import Form
 from callctl.core.errors import CallctlError
 from callctl.core.numbers.kinds import NumberType
 from callctl.core.permissions import Scope
-from callctl.features.numbers.model import OfferItem
+from callctl.features.numbers.model import NumberItem, OfferItem
 
 _REFUSALS = (
     "invalid_field", "not_found", "conflict", "already_exists", "insufficient_funds",
@@ -53,6 +53,7 @@ async def own(visit: Visit, error: CallctlError | None = None) -> web.Response:
         page=await visit.get("/numbers", cursor=cursor),
         next_look=words.query({"cursor": cursor, "look": look + 1}) if look < _MOST_LOOKS else "",
         may_buy=visit.may(Scope.NUMBERS_BUY),
+        is_free=is_free,
         error=error,
     )
 
@@ -133,12 +134,13 @@ async def buy(visit: Visit) -> web.StreamResponse:
     form = await visit.form()
     try:
         await _require_price(visit, form, form.get("number", ""))
-        await visit.send_once(form, "POST", "/numbers", form.sent("number", "to", "label"))
+        body = form.sent("number", "to", "label")
+        bought = await visit.send_once(form, "POST", "/numbers", body)
     except CallctlError as error:
         if error.code not in _REFUSALS:
             raise
         return await confirm(visit, error, form)
-    return visit.go("/numbers", "bought")
+    return visit.go("/numbers", "taken" if is_free(bought) else "bought")
 
 
 async def wishes(
@@ -191,6 +193,11 @@ async def accept(visit: Visit) -> web.StreamResponse:
             raise
         return await confirm(visit, error, form, visit.path("id"))
     return visit.go("/numbers", "bought")
+
+
+def is_free(number: NumberItem) -> bool:
+    """Whether nothing was paid for it and nothing will be, as for one of one's own stock."""
+    return not (number.setup.amount or number.monthly.amount)
 
 
 async def _offer(visit: Visit, number: str) -> OfferItem | None:

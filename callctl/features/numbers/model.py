@@ -46,7 +46,8 @@ class OfferFilters(Struct, frozen=True, forbid_unknown_fields=True):
 
 class OfferItem(Struct, frozen=True):
     """A number that can be had. `first` is what buying it today costs in all; `days` of the month
-    are left. `provider` is null for the seller's own stock."""
+    are left. `provider` is null for the seller's own stock. `own`: of the account's own stock, for
+    which it pays nobody."""
 
     number: str
     country: str
@@ -59,6 +60,7 @@ class OfferItem(Struct, frozen=True):
     first: PriceView
     days: int
     provider: str | None
+    own: bool
 
 
 class NewHold(Struct, frozen=True, forbid_unknown_fields=True):

@@ -188,6 +188,7 @@ def offer_item(number: StockNumber, buyer: Buyer) -> OfferItem:
         PriceView(first.total, number.currency),
         first.days,
         number.provider or None,
+        own,
     )
 
 
