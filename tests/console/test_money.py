@@ -1,10 +1,16 @@
 """The account's money in the browser: a customer's wallet, transfers, more money."""
 
+import re
+import time
+from dataclasses import replace
+
 from playwright.async_api import expect
 
 from callctl.core.permissions import ALL_SCOPES
+from callctl.features.calls.store import StoredCall
 from callctl.features.numbers.request_model import NewOffer
 from callctl.http.endpoint import Actor
+from tests.clients.conftest import make_call, store_calls
 from tests.console.conftest import SignIn
 from tests.console.house import House
 
@@ -105,6 +111,16 @@ async def test_who_may_not_see_money_has_no_menu_of_it(sign_in: SignIn) -> None:
     assert "Wallet" not in await page.locator(".menu a").all_inner_texts()
 
 
+def came_in(account: int, number: str | None) -> StoredCall:
+    """A call to the number that is bought here: a customer's, or without `number` a test."""
+    call, now = make_call(account, number), time.time_ns() // 1_000
+    record = replace(
+        call.record, did="+3612340003", to_number="+3612340003", started_us=now,
+        ended_us=now + 1_000_000, trunk="carrier" if number else None,
+    )  # fmt: skip
+    return replace(call, record=record, to_number="+3612340003")
+
+
 async def test_a_number_is_set_aside_and_bought_at_the_price_that_was_shown(
     sign_in: SignIn, house: House
 ) -> None:
@@ -129,6 +145,12 @@ async def test_a_number_is_set_aside_and_bought_at_the_price_that_was_shown(
     await expect(page.locator("tr", has_text="+3612340003")).to_contain_text("not tried yet")
     assert before - await available(house) == round(float(shown) * 100) > 0
     bought = page.locator("tr", has_text="+3612340003")
+    await expect(bought.get_by_role("link", name="hunt_group:desk")).to_be_visible()
+    await expect(bought).to_contain_text("shown by calls out")
+    await expect(page.get_by_role("link", name="Numbers in the routing")).to_be_visible()
+    await bought.get_by_role("link", name="+3612340003").click()
+    await expect(page.locator("main h1")).to_contain_text("+3612340003")
+    await page.go_back()
     await bought.get_by_role("button", name="Test").click()
     await expect(page.locator(".note.red")).to_be_visible()
     await page.goto("/routing")
@@ -150,6 +172,23 @@ async def test_a_number_is_set_aside_and_bought_at_the_price_that_was_shown(
     await page.goto("/numbers?look=120")
     assert await bought.get_attribute("hx-get") is None
     await db.execute(FAILED)
+
+    # From the number to the record that decided; before there is one, to the number's calls.
+    assert await bought.get_by_role("link", name="The test call").count() == 0
+    await db.execute("update stock_numbers set tested_at = now() where number = '+3612340003'")
+    await page.goto("/numbers")
+    await bought.get_by_role("link", name="The test call").click()
+    await expect(page).to_have_url(re.compile(r"/calls\?number=%2B3612340003"))
+    account = await db.fetchval("select id from accounts where code = 'shop'")
+    async with db.transaction() as connection:
+        customer, test_call = await store_calls(
+            connection, [came_in(account, "+36201234567"), came_in(account, None)]
+        )
+    await page.goto("/numbers")
+    await bought.get_by_role("link", name="The test call").click()
+    await expect(page).to_have_url(re.compile(f"/calls/{test_call}$"))
+    await expect(page.locator("main")).to_contain_text("+3612340003")
+    await db.execute("delete from calls where id = any($1)", [customer, test_call])
 
 
 async def test_a_wish_is_answered_bought_and_another_taken_back(

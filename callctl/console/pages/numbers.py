@@ -1,5 +1,7 @@
 """Telephone numbers: one's own, those that can be bought, and wishes for others."""
 
+from datetime import timedelta
+
 from aiohttp import web
 
 from callctl.console import words
@@ -29,6 +31,7 @@ def routes(desk: Desk) -> list[web.AbstractRouteDef]:
         [
             ("GET", "/numbers", own, read),
             ("POST", "/numbers/{id}/test", test, buy_),
+            ("GET", "/numbers/{id}/test", tested, Scope.CALLS_READ),
             ("GET", "/number-shop", shop, read),
             ("POST", "/number-shop/hold", hold, buy_),
             ("POST", "/number-shop/drop/{id}", drop, buy_),
@@ -54,6 +57,9 @@ async def own(visit: Visit, error: CallctlError | None = None) -> web.Response:
         next_look=words.query({"cursor": cursor, "look": look + 1}) if look < _MOST_LOOKS else "",
         may_buy=visit.may(Scope.NUMBERS_BUY),
         is_free=is_free,
+        ways=await _ways(visit),
+        may_route=visit.may(Scope.ROUTING_WRITE),
+        may_see_calls=visit.may(Scope.CALLS_READ),
         error=error,
     )
 
@@ -66,6 +72,21 @@ async def test(visit: Visit) -> web.StreamResponse:
             raise
         return await own(visit, error)
     return visit.go("/numbers", "tested")
+
+
+async def tested(visit: Visit) -> web.StreamResponse:
+    """On to the record of the number's last test call; to all its calls where that is not there
+    yet, or is not shown to the visitor."""
+    number = await visit.get(f"/numbers/{visit.path('id')}")
+    if number.tested_at is None:
+        raise CallctlError("not_found", f"{number.number} was not tested")
+    # Asterisk's clock may be a little behind the database's.
+    since = (number.tested_at - timedelta(seconds=5)).isoformat()
+    calls = await visit.get("/calls", number=number.number, since=since, sort="started_at")
+    for call in calls.items:
+        if call.did == number.number and call.trunk is None and call.from_number is None:
+            return visit.go(f"/calls/{call.id}")
+    return visit.go("/calls?" + words.query({"number": number.number}))
 
 
 async def shop(visit: Visit, error: CallctlError | None = None) -> web.Response:
@@ -215,6 +236,17 @@ async def _require_price(visit: Visit, form: Form, number: str) -> None:
     # What is not offered any more has perhaps been bought by this very form.
     if offer is not None and form.get("first") != str(offer.first.amount):
         raise CallctlError("conflict", "the price is another one by now: look at it again")
+
+
+async def _ways(visit: Visit) -> dict[str, list[str]] | None:
+    """Where calls to each number of the routing go, those that are not of a shop included; None
+    for who may not see the routing."""
+    if not visit.may(Scope.ROUTING_READ):
+        return None
+    return {
+        did.number: [did.to] if isinstance(did.to, str) else list(did.to)
+        for did in (await visit.get("/routing")).dids
+    }
 
 
 async def _targets(visit: Visit) -> list[tuple[str, str]]:
