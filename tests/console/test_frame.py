@@ -23,6 +23,28 @@ async def test_signing_out_leads_to_the_door_and_the_session_is_gone(
     assert page.url.endswith("/sign-in")
 
 
+@pytest.mark.parametrize("script", [True, False])
+async def test_the_account_is_in_sight_on_a_low_screen_and_its_menu_opens_over_the_pages(
+    sign_in: SignIn, script: bool
+) -> None:
+    page = await sign_in(script=script)
+    await page.set_viewport_size({"width": 1280, "height": 640})
+    await page.goto("/settings")
+    account = page.locator(".me > summary")
+    await expect(account).to_be_in_viewport(ratio=1)
+    if script:
+        await expect(page.locator(".menu [aria-current]")).to_be_in_viewport(ratio=0.9)
+    await account.focus()
+    await page.keyboard.press("Enter")
+    out = page.get_by_role("button", name="Sign out")
+    await expect(out).to_be_in_viewport(ratio=1)
+    await expect(page.locator("[name=theme]")).to_be_in_viewport(ratio=1)
+    if script:
+        await page.keyboard.press("Escape")
+        await expect(out).to_be_hidden()
+        await expect(account).to_be_focused()
+
+
 async def test_the_menu_shows_what_one_may_open(sign_in: SignIn) -> None:
     page = await sign_in("max")
     await page.goto("/calls")

@@ -6,6 +6,20 @@ document.querySelector("[data-menu]")?.addEventListener("click", (event) => {
   event.currentTarget.setAttribute("aria-expanded", String(open));
 });
 
+// Of a menu that is longer than the window, the page one is on is in sight.
+document.querySelector(".menu [aria-current]")?.scrollIntoView({ block: "nearest" });
+
+// The account's menu lies over the pages: a click beside it or Escape puts it away.
+const account = document.querySelector(".me");
+document.addEventListener("click", (event) => {
+  if (account?.open && !account.contains(event.target)) account.open = false;
+});
+account?.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || !account.open) return;
+  account.open = false;
+  account.querySelector("summary").focus();
+});
+
 // "/" goes to the search field, as people expect.
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
