@@ -28,6 +28,11 @@ expect.set_options(timeout=20_000)
 AXE = Path(__file__).parents[2] / "web/node_modules/axe-core/axe.min.js"
 PHONE = ViewportSize(width=375, height=780)
 DESKTOP = ViewportSize(width=1360, height=860)
+LAPTOP = ViewportSize(width=1280, height=800)
+CUT_COLUMNS = """
+() => { const s = document.querySelector('.list .scroll'); return s.scrollWidth - s.clientWidth; }
+"""
+"""How many pixels of a list are beyond its edge."""
 
 
 @pytest.fixture(scope="session")

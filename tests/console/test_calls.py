@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from callctl.console.words import outcome
-from tests.console.conftest import SignIn
+from tests.console.conftest import CUT_COLUMNS, LAPTOP, SignIn
 from tests.console.house import HOSTILE, RIGHT_TO_LEFT, House
 
 ROWS = "#calls tr[data-panel-row]"
@@ -50,6 +50,28 @@ async def test_colour_never_stands_alone(sign_in: SignIn) -> None:
     for row in await page.locator(f"{ROWS} td:first-child").all():
         assert await row.locator(".badge svg").count() >= 1
         assert (await row.inner_text()).strip()
+
+
+async def test_at_1280_pixels_no_column_is_cut_off_with_the_panel_open_or_not(
+    sign_in: SignIn,
+) -> None:
+    page = await sign_in()
+    await page.set_viewport_size(LAPTOP)
+    await page.goto("/calls")
+    assert await page.evaluate(CUT_COLUMNS) == 0
+    row = page.locator(ROWS).first
+    await expect(row.locator("td:visible")).to_have_count(10)
+    await row.locator("[data-opens-panel]").click()
+    await expect(page.locator("#panel.open")).to_be_visible()
+    assert await page.evaluate(CUT_COLUMNS) == 0
+    await expect(row.locator("td:visible")).to_have_count(5)
+    # Whom it was to is beneath whom it was from.
+    await expect(row.locator(".beside .number")).to_be_visible()
+    for box in [
+        await number.bounding_box() for number in await row.locator(".number:visible").all()
+    ]:
+        assert box
+        assert box["height"] < 30
 
 
 async def test_a_row_opens_a_panel_arrows_go_on_and_escape_comes_back(sign_in: SignIn) -> None:

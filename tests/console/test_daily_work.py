@@ -10,7 +10,7 @@ from callctl.console.pages.reports import _VALUES
 from callctl.core.money.tariffs import NO_AMOUNT_MEANINGS
 from callctl.core.tables import Unit
 from callctl.features.reports.catalogue import REPORTS
-from tests.console.conftest import SignIn
+from tests.console.conftest import CUT_COLUMNS, LAPTOP, SignIn
 from tests.console.house import HOSTILE, House, rows_at
 from tests.history.conftest import eventually
 
@@ -191,6 +191,13 @@ async def test_a_recording_shows_both_sides_plays_and_is_a_favourite(
 
     await page.goto("/recordings")
     row = page.locator("tr[data-panel-row]").first
+    await page.set_viewport_size(LAPTOP)
+    assert await page.evaluate(CUT_COLUMNS) == 0
+    await row.get_by_role("link", name="Play the recording").click()
+    panel = page.locator("#panel.open")
+    await expect(panel.locator("[data-clock]")).not_to_have_text("0:00")
+    await expect(panel.get_by_text("Caller talked")).to_be_hidden()
+    assert await page.evaluate(CUT_COLUMNS) == 0
     await row.get_by_role("button", name="Favourite").click()
     await page.goto("/recordings?favourite=true")
     await expect(page.locator("tr[data-panel-row]")).to_have_count(1)

@@ -72,14 +72,18 @@ if (panel) {
     panel.focus();
     panel.dispatchEvent(new CustomEvent("panel-opened", { bubbles: true }));
   };
+  // The browser may refuse, or the panel be closed meanwhile: its button is there then.
+  const play = (id) =>
+    panel.querySelector(`[data-recording="${CSS.escape(id)}"] audio`)?.play().catch(() => {});
   document.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
     if (event.target.closest("[data-close-panel]")) return close();
     const row = event.target.closest("[data-panel-row]");
-    if (!row || (event.target.closest("a, button, input, form, audio") && !event.target.closest("[data-opens-panel]"))) return;
-    if (window.getSelection()?.toString()) return;
+    const plays = event.target.closest("[data-plays]");
+    if (!row || (!plays && event.target.closest("a, button, input, form, audio") && !event.target.closest("[data-opens-panel]"))) return;
+    if (!plays && window.getSelection()?.toString()) return;
     event.preventDefault();
-    open(row.querySelector("[data-opens-panel]"));
+    open(row.querySelector("[data-opens-panel]")).then(() => plays && play(plays.dataset.plays));
   });
   document.addEventListener("keydown", (event) => {
     if (!panel.classList.contains("open") || event.target.closest("input, select, textarea")) return;

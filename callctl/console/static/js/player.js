@@ -111,6 +111,7 @@ async function begin(player) {
   const playing = () => picture.setAttribute("href", `${pictures}#${audio.paused ? "play" : "pause"}`);
   button.addEventListener("click", () => (audio.paused ? audio.play() : audio.pause()));
   for (const what of ["play", "pause", "ended"]) audio.addEventListener(what, playing);
+  playing();
   audio.addEventListener("timeupdate", () => {
     if (find("[data-skip]").checked && !audio.paused) {
       const gap = quiet.find(([from, to]) => audio.currentTime >= from && audio.currentTime < to - 0.1);
