@@ -3,6 +3,7 @@
 import re
 import struct
 import time
+from itertools import pairwise
 
 from playwright.async_api import Route, expect
 
@@ -10,7 +11,7 @@ from callctl.console.pages.reports import _VALUES
 from callctl.core.money.tariffs import NO_AMOUNT_MEANINGS
 from callctl.core.tables import Unit
 from callctl.features.reports.catalogue import REPORTS
-from tests.console.conftest import CUT_COLUMNS, LAPTOP, SignIn
+from tests.console.conftest import CUT_COLUMNS, LAPTOP, PHONE, SignIn
 from tests.console.house import HOSTILE, House, rows_at
 from tests.history.conftest import eventually
 
@@ -219,6 +220,36 @@ async def test_a_report_has_chart_table_definition_and_an_export(sign_in: SignIn
     await expect(page.locator("main")).not_to_contain_text("The last 30 days")
     await page.click("text=Export")
     await expect(page.locator("h1")).to_have_text("The export is there")
+    await expect(page.locator(".menu [aria-current]")).to_have_text("Reports")
+    await page.goto("/exports")
+    await expect(page.locator(".menu [aria-current]")).to_have_count(0)
+
+
+async def test_on_a_phone_the_hours_of_a_chart_stand_apart(sign_in: SignIn) -> None:
+    page = await sign_in()
+    await page.set_viewport_size(PHONE)
+    await page.goto("/")
+    boxes = [await one.bounding_box() for one in await page.locator(".dense text:visible").all()]
+    ends = [(box["x"], box["x"] + box["width"]) for box in boxes if box]
+    assert len(ends) == 6
+    assert all(end < begin for (_, end), (begin, _) in pairwise(ends)), ends
+
+
+async def test_no_name_of_a_setting_is_broken(sign_in: SignIn) -> None:
+    page = await sign_in()
+    await page.set_viewport_size(LAPTOP)
+    await page.goto("/settings")
+    names = page.get_by_role("region", name="The installation").locator("td:first-child code")
+    tall = await names.evaluate_all("all => all.map(e => e.getClientRects().length)")
+    assert tall
+    assert set(tall) == {1}
+
+
+_ASKEW = """
+() => [...document.querySelectorAll('table.report tbody td')].filter((cell) =>
+  getComputedStyle(cell).textAlign !== getComputedStyle(cell.closest('table').tHead.rows[0]
+    .cells[cell.cellIndex]).textAlign).map((cell) => cell.outerHTML).slice(0, 3)
+"""
 
 
 async def test_reports_speak_of_what_they_count_and_not_of_their_fields(sign_in: SignIn) -> None:
@@ -229,6 +260,7 @@ async def test_reports_speak_of_what_they_count_and_not_of_their_fields(sign_in:
         assert said
         assert not [text for text in said if "_" in text], report.name
         assert "`" not in await page.locator("main").inner_text()
+        assert not await page.evaluate(_ASKEW), report.name
     await page.goto("/reports/calls-by-period?period=week")
     table = page.get_by_role("region", name="Calls by period")
     heads = await table.locator("thead th").all_inner_texts()
