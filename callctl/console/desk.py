@@ -105,6 +105,13 @@ class Visit:
         """Read by the API's operation at `path`."""
         return await self.send("GET", path, query=query)
 
+    async def extension_names(self) -> dict[str, str]:
+        """What extensions are called, by number; who may not read the routing learns none."""
+        if not self.may(Scope.ROUTING_READ):
+            return {}
+        found = (await self.get("/routing/extensions")).items
+        return {one.number: one.name for one in found if one.name}
+
     async def send(
         self,
         method: str,

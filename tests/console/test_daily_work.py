@@ -252,6 +252,33 @@ _ASKEW = """
 """
 
 
+async def test_each_report_is_introduced_by_a_sentence_for_people(sign_in: SignIn) -> None:
+    page = await sign_in()
+    await page.goto("/reports")
+    said = await page.locator("main .card p").all_inner_texts()
+    assert said == [report.summary for report in REPORTS.values()]
+    assert not [text for text in said if "`" in text or "_" in text or not text.endswith(".")]
+
+
+async def test_both_days_of_a_report_count_and_its_link_says_so_to_the_api(
+    sign_in: SignIn,
+) -> None:
+    page = await sign_in()
+    await page.goto("/reports/calls-by-period?since=2026-03-01&until=2026-04-01")
+    await expect(page.get_by_label("To day")).to_have_value("2026-03-31")
+    await page.get_by_label("To day").fill("2026-03-30")
+    await page.click("text=Show")
+    await expect(page.get_by_label("To day")).to_have_value("2026-03-30")
+    link = await page.locator("[data-copy-link]").get_attribute("href")
+    assert link == "/reports/calls-by-period?since=2026-03-01&until=2026-03-31"
+    answer = await page.goto("/reports/calls-by-period?last_day=9999-12-31")
+    assert answer is not None
+    assert answer.status == 200
+    answer = await page.goto("/reports/calls-by-period?last_day=x")
+    assert answer is not None
+    assert answer.status == 422
+
+
 async def test_reports_speak_of_what_they_count_and_not_of_their_fields(sign_in: SignIn) -> None:
     page = await sign_in()
     for report in REPORTS.values():
@@ -274,6 +301,7 @@ async def test_reports_speak_of_what_they_count_and_not_of_their_fields(sign_in:
     await page.goto("/reports/employees-distribution")
     table = page.get_by_role("region", name="Employees: distribution")
     await expect(table.locator("tbody tr").first).to_contain_text("%")
+    await expect(table).to_contain_text("201 Ada Meadow")
 
 
 def test_what_a_report_says_of_itself_has_a_title_and_a_unit_where_it_needs_one() -> None:

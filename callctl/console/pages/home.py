@@ -33,6 +33,7 @@ async def show(visit: Visit) -> web.StreamResponse:
         periods=[("today", _("Today")), ("3d", _("3 days")), ("7d", _("7 days"))],
         period=period,
         board=board,
+        names=await visit.extension_names(),
         first_day=visit.language.iso_day(board.since),
         volume=volume_chart(visit, board),
         total={

@@ -20,9 +20,13 @@ from callctl.core.tables import Unit
 from callctl.features.reports.model import ColumnView, ReportView
 
 _DATES = ("since", "until")
+_LAST_DAY = "last_day"
+"""The field for the day before `until`: to people both days count, as on the list of calls."""
+_TO_DAY = N_("To day")
 _CHOICES = ("direction", "period", "week_start", "of", "by", "state")
 _HIDDEN = ("limit", "cursor")
 _FIELD = re.compile(r"`(\w+)`")
+_WORD = re.compile(r"\w+")
 _IDS = ("number_id", "call", "account_id")
 _MOST_BARS = 40
 _MOST_ROWS = 400
@@ -115,6 +119,8 @@ async def show(visit: Visit) -> web.StreamResponse:
     parameters = [p.name for p in report.parameters if p.name not in _HIDDEN]
     asked = visit.request.query
     fields = {name: asked[name] for name in parameters if asked.get(name)}
+    if "until" in parameters and asked.get(_LAST_DAY):
+        fields["until"] = _shifted(asked[_LAST_DAY], 1)
     cursor = asked.get("cursor") if "cursor" in [p.name for p in report.parameters] else None
     recent = _recent_day(visit, parameters, fields)
     answer, error = None, None
@@ -125,26 +131,26 @@ async def show(visit: Visit) -> web.StreamResponse:
             raise
         error = caught
     rows = [msgspec.structs.asdict(row) for row in answer.items] if answer else []
+    names = await visit.extension_names()
     currency = answer.currency if answer else ""
     columns = _columns(report.columns)
     return visit.page(
         "reports/report.html",
         422 if error else 200,
         report=report,
-        parameters=[
-            (p.name, p.title, _VALUES[p.name] if p.name in _CHOICES else None, p.name in _DATES)
-            for p in report.parameters
-            if p.name in parameters
-        ],
+        parameters=[_field(p, fields) for p in report.parameters if p.name in parameters],
         columns=columns,
         looks={c.name: _look(c, rows) for c in columns},
         definition=_for_people(report),
+        formula=_formula_for_people(report),
         fields=fields,
         answer=answer,
         rows=rows[-_MOST_ROWS:] if _by_time(report.name) else rows[:_MOST_ROWS],
         left_out=max(0, len(rows) - _MOST_ROWS),
         recent_days=_DAYS if recent else 0,
-        shown=lambda row, column: shown(visit, row, column, currency),
+        shown=lambda row, column: _named(
+            shown(visit, row, column, currency), row, column, fields, names
+        ),
         chart=_chart(visit, report.name, rows),
         query=words.query(recent | fields),
         error=error,
@@ -189,7 +195,46 @@ def _look(column: ColumnView, rows: Sequence[Mapping[str, Any]]) -> str:
 def _for_people(report: ReportView) -> str:
     """The definition with columns and parameters called as they are on the page."""
     titles = {one.name: one.title for one in (*report.columns, *report.parameters)}
+    titles["until"] = _TO_DAY
     return _FIELD.sub(lambda field: f"“{_(titles.get(field[1], field[1]))}”", report.definition)
+
+
+def _formula_for_people(report: ReportView) -> str:
+    titles = {one.name: one.title for one in report.columns}
+    return _WORD.sub(lambda word: _(titles.get(word[0], word[0])), report.formula)
+
+
+def _field(
+    parameter: ColumnView, fields: Mapping[str, str]
+) -> tuple[str, str, Mapping[str, str] | None, bool, str]:
+    """A filter of the form: its name, title, choices, whether it is a day, its value."""
+    name, value = parameter.name, fields.get(parameter.name, "")
+    if name == "until":
+        return _LAST_DAY, _TO_DAY, None, True, _shifted(value, -1)
+    choices = _VALUES[name] if name in _CHOICES else None
+    return name, parameter.title, choices, name in _DATES, value
+
+
+def _shifted(day: str, days: int) -> str:
+    """What is no day, or has none there, stays as it is: the API says what is wrong."""
+    try:
+        return str(date.fromisoformat(day) + timedelta(days=days))
+    except (ValueError, OverflowError):
+        return day
+
+
+def _named(
+    text: str,
+    row: Mapping[str, Any],
+    column: ColumnView,
+    fields: Mapping[str, str],
+    names: Mapping[str, str],
+) -> str:
+    """`text`, and if it is an extension's number, how the extension is called."""
+    kind = row.get("kind", fields.get("of", "extension"))
+    if column.name in ("extension", "owner") or (column.name == "name" and kind == "extension"):
+        return f"{text} {names[text]}" if text in names else text
+    return text
 
 
 def shown(visit: Visit, row: Mapping[str, Any], column: ColumnView, currency: str) -> str:

@@ -30,6 +30,7 @@ def view_of(report: Report) -> ReportView:
     return ReportView(
         report.name,
         report.title,
+        report.summary,
         report.definition,
         report.formula,
         report.cost,

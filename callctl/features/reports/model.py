@@ -17,6 +17,11 @@ def titled(title: str, meaning: str | None = None, unit: Unit | None = None, **m
     return Meta(title=title, description=meaning, extra={"unit": unit}, **more)
 
 
+def said(text: str) -> str:
+    """`text`, which the console says in the language of its page (scripts/messages)."""
+    return text
+
+
 Direction = Annotated[Literal["inbound", "outbound", "internal"], titled("Direction")]
 PeriodName = Literal["day", "week", "month", "quarter", "year"]
 WeekStart = Literal["monday", "sunday", "saturday"]
@@ -290,10 +295,11 @@ class ColumnView(Struct, frozen=True):
 
 
 class ReportView(Struct, frozen=True):
-    """One report there is."""
+    """One report there is: `summary` is one sentence about it, `definition` all that it counts."""
 
     name: str
     title: str
+    summary: str
     definition: str
     formula: str
     cost: str
