@@ -83,6 +83,7 @@ async def test_a_row_opens_a_panel_arrows_go_on_and_escape_comes_back(sign_in: S
     panel = page.locator("#panel.open")
     await expect(panel).to_contain_text("What happened")
     await expect(panel.locator(".timeline li").first).to_be_visible()
+    await expect(panel).to_contain_text(re.compile(r"rang for \d+ s and answered\."))
     first = await panel.inner_text()
     await page.keyboard.press("ArrowDown")
     await expect(panel).not_to_have_text(first, use_inner_text=True)

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from callctl.console.desk import Desk, Visit, routes_of
 from callctl.console.forms import local_path
+from callctl.console.story import tell_attempts
 from callctl.console.timeline import WIDTH, build_timeline
 from callctl.core.errors import CallctlError
 from callctl.core.permissions import Scope
@@ -41,6 +42,7 @@ async def show(visit: Visit, error: CallctlError | None = None) -> web.Response:
         client=await _client(visit, detail.call.client_id),
         hint=find_hint(detail.call, hints.rules),
         bars=build_timeline(detail),
+        story=tell_attempts(detail.attempts),
         width=WIDTH,
         may_listen=visit.may(Scope.RECORDINGS_READ),
         may_call=visit.may(Scope.CALLS_PLACE),
