@@ -21,11 +21,15 @@ from callctl.features.calls.model import CallSummary
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """A word with a picture and a look, so that colour alone tells nothing (R001-06)."""
+    """A word with a picture and a look, so that colour alone tells nothing (R001-06).
+
+    `is_told`: the text is in the page's language already, and may hold what is not ours.
+    """
 
     text: str
     icon: str
     look: str
+    is_told: bool = False
 
 
 DISPOSITIONS = {
@@ -65,9 +69,9 @@ FEATURES = {
     "echo": N_("Echo test"),
     "check": N_("System check"),
     "pickup": N_("Pickup"),
-    "listen": N_("Listened to a call"),
-    "whisper": N_("Whispered to a call"),
-    "barge": N_("Barged into a call"),
+    "listen": N_("Listened to {heard}"),
+    "whisper": N_("Whispered to {heard}"),
+    "barge": N_("Took part in the call of {heard}"),
 }
 """What a feature code was for: nobody was called, so that no other outcome says it well."""
 
@@ -178,12 +182,23 @@ def supervision(feature: str | None, heard: str | None) -> Badge | None:
     found = SUPERVISIONS.get(feature or "")
     if found is None:
         return None
-    return Badge(gettext(found.text).format(heard=heard or "?"), found.icon, found.look)
+    text = gettext(found.text).format(heard=heard or "?")
+    return Badge(text, found.icon, found.look, is_told=True)
 
 
-def outcome(disposition: str, route: str | None) -> Badge:
-    """How a call ended; a feature code that reached nobody says what it was for."""
+def is_supervision(route: str | None) -> bool:
+    """Whether a supervisor heard another call: no conversation, so that nobody waited or talked."""
     kind, _, feature = (route or "").partition(":")
+    return kind == "feature" and feature in SUPERVISIONS
+
+
+def outcome(disposition: str, route: str | None, heard: str | None = None) -> Badge:
+    """How a call ended; a feature code that reached nobody says what it was for. `heard`: whose
+    call a supervisor was in."""
+    kind, _, feature = (route or "").partition(":")
+    if is_supervision(route):
+        text = gettext(FEATURES[feature]).format(heard=heard or "?")
+        return Badge(text, SUPERVISIONS[feature].icon, "purple", is_told=True)
     if kind == "feature" and disposition != "ANSWERED":
         return Badge(FEATURES.get(feature, feature), "star", "grey")
     return badge(DISPOSITIONS, disposition)
@@ -191,7 +206,7 @@ def outcome(disposition: str, route: str | None) -> Badge:
 
 def outcome_badges(call: CallSummary, hint: HintRule) -> list[Badge]:
     """How a call ended, in the look that the account has chosen for it."""
-    ended = outcome(call.disposition, call.route)
+    ended = outcome(call.disposition, call.route, call.to_number)
     if ended is not DISPOSITIONS.get(call.disposition):
         return [ended]
     icon, look = ICONS.get(hint.icon, "circle"), hint.colour

@@ -1,11 +1,12 @@
 """The list of calls and one call, as a person works with them."""
 
 import re
+from urllib.parse import quote
 
 import pytest
 from playwright.async_api import Page, expect
 
-from callctl.console.words import outcome
+from callctl.console.words import is_supervision, outcome
 from tests.console.conftest import CUT_COLUMNS, LAPTOP, SignIn
 from tests.console.house import HOSTILE, RIGHT_TO_LEFT, House
 
@@ -108,6 +109,34 @@ async def test_what_a_caller_is_called_is_text_and_nothing_else(
     assert await name.evaluate("e => getComputedStyle(e).unicodeBidi") == "isolate"
 
 
+async def test_a_supervisors_call_shows_whom_he_heard_and_no_wait(
+    sign_in: SignIn, house: House
+) -> None:
+    call = await house.call("internal", 120)
+    db = house.daemon.db
+    route = await db.fetchval("select route from calls where id = $1", call)
+    await db.execute("update calls set route = 'feature:listen' where id = $1", call)
+    page = await sign_in()
+    await page.goto("/calls")
+    row = page.locator(ROWS).filter(has=page.locator(f"a[href='/calls/{call}']"))
+    await expect(row.locator(".badge").first).to_have_text(re.compile(r"Listened to \d+"))
+    await expect(row.locator("[data-label=Wait]")).to_have_text("–")
+    await db.execute("update calls set route = $2 where id = $1", call, route)
+
+
+async def test_a_client_s_card_says_who_called_out(sign_in: SignIn, house: House) -> None:
+    number, extension = await house.daemon.db.fetchrow(
+        "select n.number, c.extension from calls c join numbers n on n.id = c.customer_number_id"
+        " where c.direction = 'outbound' and c.extension is not null limit 1"
+    )
+    page = await sign_in()
+    await page.goto(f"/clients/new?number={quote(number)}")
+    await page.fill("[name=name]", "Called Out Ltd")
+    await page.click("button.main:has-text('Save')")
+    row = page.locator("tr", has_text="Outgoing").first
+    await expect(row.locator("[data-label=Employee]")).to_have_text(extension)
+
+
 async def test_a_note_is_written_and_shown(sign_in: SignIn, house: House) -> None:
     call = await house.call("answered", 60)
     page = await sign_in("max")
@@ -190,3 +219,21 @@ def test_a_feature_code_that_reached_nobody_says_what_it_was_for(
     disposition: str, route: str | None, shown: str
 ) -> None:
     assert outcome(disposition, route).text == shown
+
+
+@pytest.mark.parametrize(
+    ("feature", "shown"),
+    [
+        ("listen", "Listened to 101"),
+        ("whisper", "Whispered to 101"),
+        ("barge", "Took part in the call of 101"),
+    ],
+)
+@pytest.mark.parametrize("disposition", ["CANCELLED", "ANSWERED"])
+def test_a_supervisor_was_not_called_and_the_list_says_whom_he_heard(
+    disposition: str, feature: str, shown: str
+) -> None:
+    assert outcome(disposition, f"feature:{feature}", "101").text == shown
+    assert outcome(disposition, f"feature:{feature}", "<b>").is_told
+    assert is_supervision(f"feature:{feature}")
+    assert not is_supervision("feature:pickup")
