@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from callctl.console import language, words
+from callctl.console import language, routing_words, words
 from callctl.console.assets import asset
 from callctl.console.forms import FileOfForm, Form, read_form, read_upload
 from callctl.console.language import LANGUAGES, N_, Language, gettext, ngettext, speak, zone_of
@@ -216,6 +216,7 @@ class Desk:
         self._templates.globals |= {
             "asset": asset,
             "words": words,
+            "said": routing_words,
             "LANGUAGES": LANGUAGES,
             "THEMES": THEMES,
             "DENSITIES": DENSITIES,

@@ -29,7 +29,9 @@ KINDS: Mapping[str, ObjectKind] = {
     kind.field: kind
     for kind in (
         ObjectKind("dids", "number", N_("Numbers"), N_("number"), "hash", "did"),
-        ObjectKind("hunt_groups", "name", N_("Groups"), N_("group"), "list-ordered", "hunt_group"),
+        ObjectKind(
+            "hunt_groups", "name", N_("Groups"), N_("hunt group"), "list-ordered", "hunt_group"
+        ),
         ObjectKind(
             "extensions", "number", N_("Extensions"), N_("extension"), "smartphone", "extension"
         ),

@@ -1,5 +1,6 @@
 """Changing where calls go: form, difference, trial, confirmation, going back."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -43,7 +44,8 @@ async def test_a_hunt_order_is_changed_by_keyboard_tried_confirmed_and_undone(
     await page.keyboard.press("Enter")
     await page.keyboard.press("Enter")
     await page.get_by_role("button", name="Look at the change").click()
-    await expect(page.locator("table.diff")).to_contain_text("members")
+    await expect(page.locator("table.diff")).to_contain_text("hunt group sales")
+    await expect(page.locator("table.diff .after")).to_have_text("202 → 203 → 201")
     assert await _members(house) == ["201", "202", "203"]
     await page.fill("main [name=from]", "+36301234567")
     await page.fill("main [name=to]", "+442079460100")
@@ -107,6 +109,9 @@ async def test_a_caller_is_blocked_from_a_call(page: Page, house: House) -> None
     assert [(r.match, r.reason) for r in rules if not isinstance(r, str)][-1] == (
         "+447700900101", "nuisance",
     )  # fmt: skip
+    await page.goto("/routing?kind=blocklist")
+    row = page.locator("tr", has_text="+447700900101")
+    await expect(row.locator("td").last).to_have_text(re.compile(r"^refused\s+reason nuisance"))
 
 
 async def test_what_is_wrong_is_named_and_the_form_keeps_what_was_written(page: Page) -> None:
