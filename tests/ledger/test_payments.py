@@ -153,7 +153,8 @@ async def test_what_failed_and_was_paid_after_all_is_credited(till: Till) -> Non
 async def test_what_was_lost_on_the_way_is_one_payment_when_it_is_asked_for_again(
     till: Till, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("callctl.features.payments.provider.TIMEOUT_SECONDS", 0.2)
+    if fault == "hang":  # The others answer, however long a busy machine takes to.
+        monkeypatch.setattr("callctl.features.payments.provider.TIMEOUT_SECONDS", 1.0)
     till.provider.fault = fault
     await refused(till.start(key="k"), "payment_provider_unavailable")
     (lost,) = (await till.payments.list_payments(who(till.tree.shop), PaymentFilters())).items
