@@ -16,6 +16,7 @@ from callctl.console.pages import (
     calls,
     client_lists,
     clients,
+    connect_phone,
     design,
     exports,
     find,
@@ -49,8 +50,8 @@ from callctl.http.endpoint import Endpoint
 
 _PAGES = (
     home, calls, call, exports, callbacks, live_map, live, client_lists, clients, recordings,
-    reports, limits, people, routing, routing_forms, first_steps, wallet, numbers, package, rates,
-    accounts, tariffs, stock, sales, tokens, webhooks, audit, find, design,
+    reports, limits, people, routing, routing_forms, connect_phone, first_steps, wallet, numbers,
+    package, rates, accounts, tariffs, stock, sales, tokens, webhooks, audit, find, design,
 )  # fmt: skip
 
 

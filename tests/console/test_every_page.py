@@ -20,6 +20,7 @@ PAGES = (
     "/routing", "/routing?kind=hunt_groups", "/routing/try?from=%2B36301234567&to=%2B442079460100",
     "/routing/history", "/routing/edit/dids?name=%2B442079460101",
     "/routing/edit/hunt_groups?name=sales", "/routing/edit/schedules?name=office",
+    "/routing?kind=extensions&added=201", "/routing/phone?number=201",
     "/routing/edit/extensions", "/routing/edit/trunks?name=trunk", "/routing/block?number=%2B44123",
     "/wallet", "/transfers", "/top-up", "/numbers", "/number-shop", "/package", "/rates",
     "/accounts", "/accounts?q=nobody", "/accounts/new", "/accounts/{customer}",

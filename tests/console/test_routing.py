@@ -156,3 +156,32 @@ async def test_each_part_of_a_large_routing_has_its_form(page: Page, house: Hous
                 wrong[form] = status
     assert len(kinds) == 9
     assert not wrong
+
+
+async def test_a_new_extension_leads_to_what_its_phone_has_to_be_told(
+    page: Page, sign_in: SignIn, house: House
+) -> None:
+    await page.goto("/routing/edit/extensions")
+    await page.fill("main [name=number]", "209")
+    await page.get_by_role("button", name="Look at the change").click()
+    await page.get_by_role("button", name="Put it in force").click()
+    await page.locator("main .note").get_by_role("link", name="Connect a phone").click()
+    document = house.daemon.routing.export(house.account, with_secrets=True)
+    (secret,) = (one.secret for one in document.extensions if one.number == "209")
+    shown = page.locator("main dd")
+    await expect(shown.nth(0)).to_have_text("127.0.0.1:5060")
+    await expect(shown.nth(1)).to_have_text("209")
+    assert secret
+    await expect(page.locator(".secret")).to_be_hidden()
+    await page.locator("#password summary").click()
+    await expect(page.locator(".secret")).to_have_text(secret)
+    await page.locator("#qr summary").click()
+    await expect(page.locator(".qr svg")).to_be_visible()
+    await expect(page.locator("[data-part=phone-state]")).to_have_text("not known now")
+    for before in ("/routing?kind=extensions", "/routing/edit/extensions?name=209"):
+        await page.goto(before)
+        await page.locator("main a[href='/routing/phone?number=209']").click()
+        await expect(page.locator("h1")).to_have_text("Connect a phone")
+    assert (await page.request.get("/routing/phone?number=999")).status == 404
+    leader = await sign_in("lea")
+    assert (await leader.request.get("/routing/phone?number=209")).status == 403

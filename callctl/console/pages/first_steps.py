@@ -4,24 +4,19 @@ What is done is told by what there is: a phone is there once Asterisk reaches it
 in the history.
 """
 
-import ipaddress
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import web
-from markupsafe import Markup
 
 from callctl.console.desk import Desk, Visit, routes_of
 from callctl.console.pages.routing import document_of, revision_of
-from callctl.console.qr import qr_svg
-from callctl.console.softphones import grandstream_account
+from callctl.console.phone_account import phone_account
 from callctl.core.devices import DeviceState
 from callctl.core.errors import CallctlError
 from callctl.core.permissions import Scope
-from callctl.features.devices.model import DevicesView, ExtensionState
+from callctl.features.devices.model import DevicesView
 
-_SIP_PORT = 5060
 _ECHO = "*43"
 _CALL_PROBLEMS = (
     "asterisk_unavailable", "call_failed", "call_uncertain", "invalid_field", "package_required",
@@ -45,22 +40,15 @@ async def show(visit: Visit, error: CallctlError | None = None) -> web.Response:
     document: dict[str, Any] = msgspec.to_builtins(await visit.get("/routing", with_secrets=True))
     extensions = document.get("extensions", [])
     extension = extensions[0] if extensions else None
-    server = urlsplit(f"//{visit.request.host}").hostname or ""
     devices: DevicesView | None = None
     if visit.may(Scope.CALLS_READ):
         devices = await visit.get("/devices")
-    phone = _phone(devices, extension)
     return visit.page(
         "first_run/first_steps.html",
         error.status if error else 200,
         extension=extension,
-        server=server,
-        server_is_here=_is_this_machine(server),
-        port=_SIP_PORT,
-        sip_user=phone.sip_user if phone else "",
-        qr=_code(server, phone, extension) if phone and extension else None,
+        account=phone_account(visit, extension, devices) if extension else None,
         echo=_ECHO,
-        phone=phone.state if phone and devices and devices.live else None,
         trunk=_trunk(devices),
         has_call=await _has_call(visit, extension),
         has_trunk=bool(document.get("trunks")),
@@ -68,26 +56,6 @@ async def show(visit: Visit, error: CallctlError | None = None) -> web.Response:
         may_call=visit.may(Scope.CALLS_PLACE),
         error=error,
     )
-
-
-def _code(server: str, phone: ExtensionState, extension: dict[str, Any]) -> Markup:
-    secret, name = extension.get("secret", ""), extension.get("name", "") or phone.number
-    return qr_svg(grandstream_account(f"{server}:{_SIP_PORT}", phone.sip_user, secret, name))
-
-
-def _is_this_machine(server: str) -> bool:
-    """Whether another device would look for it at itself."""
-    try:
-        return ipaddress.ip_address(server).is_loopback
-    except ValueError:
-        return server == "localhost"
-
-
-def _phone(devices: DevicesView | None, extension: dict[str, Any] | None) -> ExtensionState | None:
-    """Of the first extension."""
-    if devices is None or extension is None:
-        return None
-    return next((e for e in devices.extensions if e.number == extension["number"]), None)
 
 
 def _trunk(devices: DevicesView | None) -> DeviceState | None:

@@ -38,10 +38,16 @@ async def revision_of(visit: Visit) -> int | None:
     return newest[0].id if newest else None
 
 
+def extension_numbers(document: dict[str, Any]) -> list[str]:
+    return [str(one["number"]) for one in document.get("extensions", [])]
+
+
 async def overview(visit: Visit) -> web.StreamResponse:
     document = await document_of(visit)
     shown = visit.request.query.get("kind", "dids")
     kind = KINDS.get(shown, KINDS["dids"])
+    added, numbers = visit.request.query.get("added"), extension_numbers(document)
+    may_write = visit.may(Scope.ROUTING_WRITE)
     return visit.page(
         "routing/overview.html",
         kinds=KINDS.values(),
@@ -49,7 +55,8 @@ async def overview(visit: Visit) -> web.StreamResponse:
         objects=[fields_of(as_object(one, kind.key)) for one in document.get(kind.field, [])],
         counts={field: len(document.get(field, [])) for field in KINDS},
         account=fields_of(document["account"]),
-        may_write=visit.may(Scope.ROUTING_WRITE),
+        added=added if may_write and added in numbers else None,
+        may_write=may_write,
     )
 
 

@@ -12,7 +12,13 @@ from aiohttp import web
 from callctl.console import words
 from callctl.console.desk import Desk, Visit, routes_of
 from callctl.console.forms import Form
-from callctl.console.pages.routing import TRY_FIELDS, as_object, document_of, revision_of
+from callctl.console.pages.routing import (
+    TRY_FIELDS,
+    as_object,
+    document_of,
+    extension_numbers,
+    revision_of,
+)
 from callctl.console.routing_objects import (
     KINDS,
     ObjectKind,
@@ -166,10 +172,13 @@ async def apply(visit: Visit) -> web.StreamResponse:
         if error.code not in _PROBLEMS:
             raise
         return await _review(visit, [], changed, carried, error=error)
-    undone = "restore" in carried
-    kind = carried.get("kind", "dids")
-    path = "/routing/history" if undone else f"/routing?{words.query({'kind': kind})}"
-    return visit.go(path, "undone" if undone else "applied")
+    if "restore" in carried:
+        return visit.go("/routing/history", "undone")
+    kind, added = carried["kind"], None
+    if kind == "extensions" and carried["object"] and not carried["was"]:
+        # Its next step is a phone.
+        added = extension_numbers(changed)[-1]
+    return visit.go(f"/routing?{words.query({'kind': kind}, added=added)}", "applied")
 
 
 async def _proposed(visit: Visit, form: Form) -> tuple[dict[str, Any], dict[str, str]]:

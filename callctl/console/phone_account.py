@@ -1,0 +1,63 @@
+"""What the phone of an extension is told to register by."""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from markupsafe import Markup
+
+from callctl.console.desk import Visit
+from callctl.console.qr import qr_svg
+from callctl.console.softphones import grandstream_account
+from callctl.core.devices import DeviceState
+from callctl.features.devices.model import DevicesView
+
+_SIP_PORT = 5060
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneAccount:
+    """`server` is as the console was asked for. `state` and `qr` are None where what Asterisk
+    knows is not the visitor's to see, `state` also while it is not known."""
+
+    server: str
+    server_is_here: bool
+    port: int
+    user: str
+    secret: str
+    state: DeviceState | None
+    qr: Markup | None
+
+
+def phone_account(
+    visit: Visit, extension: Mapping[str, Any], devices: DevicesView | None
+) -> PhoneAccount:
+    """Of an extension as the routing with its secrets has it."""
+    number, secret = extension["number"], extension.get("secret", "")
+    server = urlsplit(f"//{visit.request.host}").hostname or ""
+    there = devices.extensions if devices else ()
+    device = next((one for one in there if one.number == number), None)
+    code = None
+    if device is not None:
+        name = extension.get("name", "") or number
+        account = grandstream_account(f"{server}:{_SIP_PORT}", device.sip_user, secret, name)
+        code = qr_svg(account)
+    return PhoneAccount(
+        server,
+        _is_this_machine(server),
+        _SIP_PORT,
+        device.sip_user if device else number,
+        secret,
+        device.state if device and devices and devices.live else None,
+        code,
+    )
+
+
+def _is_this_machine(server: str) -> bool:
+    """Whether another device would look for it at itself."""
+    try:
+        return ipaddress.ip_address(server).is_loopback
+    except ValueError:
+        return server == "localhost"
