@@ -11,8 +11,9 @@ from callctl.console.pages.reports import _VALUES
 from callctl.core.money.tariffs import NO_AMOUNT_MEANINGS
 from callctl.core.tables import Unit
 from callctl.features.reports.catalogue import REPORTS
-from tests.console.conftest import CUT_COLUMNS, LAPTOP, PHONE, SignIn
+from tests.console.conftest import AXE, CUT_COLUMNS, LAPTOP, PHONE, SignIn
 from tests.console.house import HOSTILE, House, rows_at
+from tests.console.test_every_page import findings
 from tests.history.conftest import eventually
 
 
@@ -313,3 +314,30 @@ def test_what_a_report_says_of_itself_has_a_title_and_a_unit_where_it_needs_one(
     money = {column.name for column in columns if column.unit is Unit.MONEY}
     assert money == {"cost", "revenue", "margin"}
     assert _VALUES["reason"] == NO_AMOUNT_MEANINGS
+
+
+async def test_who_has_no_extension_is_asked_whose_phone_shall_ring(
+    sign_in: SignIn, house: House
+) -> None:
+    page = await sign_in()
+    await page.goto("/?period=7d")
+    dial = page.locator("form[action='/call']").first
+    number = await dial.locator("[name=to]").input_value()
+    await dial.get_by_role("button").click()
+    note, phone = page.locator("main .note"), page.locator("main [name=from]")
+    await expect(page.locator("h1")).to_have_text(f"Call {number}")
+    await expect(page.locator(".menu")).to_be_visible()
+    await expect(note).to_contain_text("choose whose phone shall")
+    await expect(note.get_by_role("link")).to_have_attribute("href", re.compile(r"/people/\d+"))
+    await expect(page.locator("#phones [value='203']")).to_have_text("Csilla Tóth")
+    await page.evaluate(AXE.read_text())
+    assert await findings(page, ["wcag2a", "wcag2aa", "wcag21aa", "best-practice"]) == []
+    await phone.fill("203")
+    await page.get_by_role("button", name="Call").click()
+    await expect(note).to_contain_text("No connection to Asterisk")
+    await expect(phone).to_have_value("203")
+    call = await house.daemon.db.fetchval("select max(id) from calls where direction = 'inbound'")
+    await page.goto(f"/calls/{call}")
+    await page.get_by_role("button", name="Call +").click()
+    await expect(note).to_contain_text("choose whose phone shall")
+    await expect(page.locator("#phones option")).not_to_have_count(0)

@@ -47,7 +47,15 @@ async def test_the_actions_are_those_that_one_may_take_and_keep_nobody_out(
     # Without an Asterisk it says why, and does nothing.
     await head.locator(".acts:popover-open [name=from]").fill("203")
     await head.get_by_role("button", name="Listen").click()
+    stays = head.locator(".acts:popover-open")
     await expect(head.locator("main .note.red")).to_contain_text("not known which calls go on")
+    await expect(stays.locator(".note.red")).to_be_visible()
+    await expect(stays.locator("[name=from]")).to_have_value("203")
+    await expect(head.locator("#phones [value='203']")).to_have_text("Csilla Tóth")
+    head.on("dialog", lambda dialog: dialog.accept())
+    await stays.get_by_role("button", name="Hang up").click()
+    await expect(stays.locator("[name=from]")).to_have_value("")
+    await expect(stays.locator(".note.red")).to_be_visible()
     house.write(b"".join(rows[joined:]))
     await expect(head.get_by_role("region", name="Calls now")).to_have_count(0)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
+from callctl.console.calling_phones import calling_phones, chosen_phone, remember_phone
 from callctl.console.desk import Desk, Visit, routes_of
 from callctl.console.forms import local_path
 from callctl.console.story import tell_attempts
@@ -15,7 +16,7 @@ from callctl.features.calls.hints import find_hint
 
 _CALL_PROBLEMS = (
     "asterisk_unavailable", "call_failed", "call_uncertain", "idempotency_conflict",
-    "invalid_field",
+    "invalid_field", "package_required",
 )  # fmt: skip
 
 
@@ -46,6 +47,8 @@ async def show(visit: Visit, error: CallctlError | None = None) -> web.Response:
         width=WIDTH,
         may_listen=visit.may(Scope.RECORDINGS_READ),
         may_call=visit.may(Scope.CALLS_PLACE),
+        phones=await calling_phones(visit),
+        phone=chosen_phone(visit),
         may_note=visit.may(Scope.CALLS_ANNOTATE),
         may_block=visit.may(Scope.ROUTING_WRITE),
         may_add_client=visit.may(Scope.CLIENTS_WRITE),
@@ -77,14 +80,29 @@ async def call_back(visit: Visit) -> web.StreamResponse:
         if error.code not in _CALL_PROBLEMS:
             raise
         return await show(visit, error)
-    return visit.go(f"/calls/{call}", "placed")
+    return remember_phone(visit, visit.go(f"/calls/{call}", "placed"))
 
 
 async def place(visit: Visit) -> web.StreamResponse:
-    """Call a number from wherever it stands; back to that page then."""
+    """Call a number from wherever it stands; back to that page then. What is refused is said
+    beside the question which phone shall ring."""
     form = await visit.form()
-    await _order(visit, form.pick("to", "client", "from"), form.get("key"))
-    return visit.go(local_path(form.get("back"), "/calls"), "placed")
+    back = local_path(form.get("back"), "/calls")
+    try:
+        await _order(visit, form.pick("to", "client", "from"), form.get("key"))
+    except CallctlError as error:
+        if error.code not in _CALL_PROBLEMS:
+            raise
+        return visit.page(
+            "calls/place.html",
+            error.status,
+            form=form,
+            back=back,
+            phones=await calling_phones(visit),
+            phone=chosen_phone(visit),
+            error=error,
+        )
+    return remember_phone(visit, visit.go(back, "placed"))
 
 
 async def _order(visit: Visit, order: dict[str, Any], key: str | None) -> None:

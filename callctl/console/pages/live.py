@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from callctl.console import words
+from callctl.console.calling_phones import chosen_phone, remember_phone
 from callctl.console.desk import Desk, Visit, routes_of
 from callctl.console.language import gettext
 from callctl.console.words import Badge
@@ -47,6 +48,7 @@ def routes(desk: Desk) -> list[web.AbstractRouteDef]:
 async def show(visit: Visit, error: CallctlError | None = None) -> web.Response:
     view, devices = await visit.get("/calls/live"), await visit.get("/devices")
     phones = await list_phones(visit, view, devices)
+    acted_on = visit.request.match_info.get("uniqueid") if error else None
     return visit.page(
         "live/live.html",
         error.status if error else 200,
@@ -60,7 +62,10 @@ async def show(visit: Visit, error: CallctlError | None = None) -> web.Response:
         may_control=visit.may(Scope.CALLS_CONTROL),
         may_listen=visit.may(Scope.CALLS_LISTEN),
         may_arrange=visit.may(Scope.SETTINGS_WRITE),
+        phone=chosen_phone(visit),
         error=error,
+        # The call whose dialog says what is wrong; without it the page does.
+        failed=acted_on if acted_on in {call.call_id for call in view.items} else None,
         notice=_phone_rings(visit),
     )
 
@@ -152,7 +157,7 @@ async def supervise(visit: Visit) -> web.StreamResponse:
         told = await visit.send("POST", f"/calls/live/{visit.path('uniqueid')}/supervise", body)
     except CallctlError as error:
         return await show(visit, error)
-    return visit.go("/live?" + urlencode({"phone": told.target}))
+    return remember_phone(visit, visit.go("/live?" + urlencode({"phone": told.target})))
 
 
 async def _act(

@@ -71,6 +71,7 @@ async def test_a_call_is_listened_to_transferred_and_ended_on_the_page(
     office.expected += 1
 
     await calls.get_by_role("button", name="Actions").click()
+    await expect(page.locator(".acts:popover-open [name=from]")).to_have_value("104")
     await page.locator(".acts:popover-open [name=from]").fill("103")
     await page.get_by_role("button", name="Whisper").click()
     await boss.answered()
@@ -256,3 +257,5 @@ async def test_first_steps_are_ticked_by_what_happens(office: Office, page: Page
     assert (record["route"], record["extension"], record["to_number"]) == (
         "feature:echo", "101", "*43",
     )  # fmt: skip
+    await page.goto("/routing/phone?number=101")
+    await expect(page.locator("[data-part=phone-state]")).to_have_text("reachable")

@@ -132,6 +132,9 @@ function follow() {
   events.addEventListener("error", soon);
 }
 
+// What was refused is said where it was tried.
+document.querySelector("[popover][data-open]")?.showPopover();
+
 follow();
 window.addEventListener("offline", () => sayLost("silence"));
 window.addEventListener("online", soon);

@@ -1,0 +1,53 @@
+"""Whose phone rings when somebody calls from a page: what may be chosen, and what was last."""
+
+import re
+
+from aiohttp import web
+
+from callctl.console.desk import Visit
+from callctl.console.forms import Form
+from callctl.core.permissions import Scope
+
+_COOKIE = "callctl_phone"
+_YEAR = 365 * 24 * 3600
+MOST_SUGGESTED = 500
+"""A number can be written that is not among them."""
+_EXTENSION = re.compile(r"[0-9*#]{1,20}", re.ASCII)
+
+
+async def calling_phones(visit: Visit) -> list[tuple[str, str]]:
+    """Numbers and names of the extensions that the visitor may call from; none for who calls from
+    the own one only."""
+    if visit.actor.extensions is not None:
+        return []
+    if visit.may(Scope.ROUTING_READ):
+        found = (await visit.get("/routing/extensions")).items
+        return [(one.number, one.name) for one in found if one.enabled][:MOST_SUGGESTED]
+    if visit.may(Scope.CALLS_READ):
+        found = (await visit.get("/devices")).extensions
+        return [(one.number, "") for one in found[:MOST_SUGGESTED]]
+    return []
+
+
+def chosen_phone(visit: Visit) -> str:
+    """As the form has it that was just sent, or as it was last chosen in this browser."""
+    last = visit.request.cookies.get(_COOKIE, "")
+    return (visit.sent or Form()).get("from", last if _EXTENSION.fullmatch(last) else "")
+
+
+def remember_phone(visit: Visit, response: web.Response) -> web.Response:
+    """What the form that was sent has chosen; left empty it is the visitor's own again."""
+    chosen = visit.sent.get("from") if visit.sent else None
+    if chosen:
+        response.set_cookie(
+            _COOKIE,
+            chosen,
+            max_age=_YEAR,
+            path="/",
+            samesite="Lax",
+            httponly=True,
+            secure=visit.desk.origin.is_secure,
+        )
+    elif chosen is not None:
+        response.del_cookie(_COOKIE, path="/")
+    return response
