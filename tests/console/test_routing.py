@@ -34,6 +34,18 @@ async def test_a_call_is_tried_and_its_way_is_told(page: Page) -> None:
     await page.fill("main [name=at]", "2026-12-25T10:00")
     await page.click("main button.main")
     await expect(page.locator(".path")).to_have_text("hangup unavailable")
+    suggested = page.locator("#parties option")
+    values = await suggested.evaluate_all("all => all.map(one => one.value)")
+    assert values == ["201", "202", "203", "204", "+442079460100", "+442079460101", "600"]
+    # Who is tried as the caller is offered as the phone that rings.
+    await page.fill("main [name=at]", "")
+    await page.locator("main [name=from]").first.fill("203")
+    await page.locator("main [name=to]").first.fill("600")
+    await page.click("main button.main")
+    await expect(page.locator("form[action='/call'] [name=from]")).to_have_value("203")
+    await page.get_by_role("button", name="Call it").click()
+    await expect(page.locator("h1")).to_have_text("Call 600")
+    await expect(page.locator("main .note.red")).to_contain_text("No connection to Asterisk")
 
 
 async def test_a_hunt_order_is_changed_by_keyboard_tried_confirmed_and_undone(

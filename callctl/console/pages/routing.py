@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from callctl.console.calling_phones import MOST_SUGGESTED, calling_phones, chosen_phone
 from callctl.console.desk import Desk, Visit, routes_of
 from callctl.console.routing_objects import KINDS, fields_of
 from callctl.core.errors import CallctlError
@@ -76,9 +77,29 @@ async def try_it(visit: Visit) -> web.StreamResponse:
             if caught.code not in ("invalid_field", "not_found"):
                 raise
             error = caught
+    phones = await calling_phones(visit)
+    caller = fields.get("from", "")
     return visit.page(
-        "routing/try.html", error.status if error else 200, fields=fields, plan=plan, error=error
+        "routing/try.html",
+        error.status if error else 200,
+        fields=fields,
+        plan=plan,
+        parties=parties_of(await document_of(visit)),
+        may_call=visit.may(Scope.CALLS_PLACE),
+        phones=phones,
+        phone=caller if caller in dict(phones) else chosen_phone(visit),
+        error=error,
     )
+
+
+def parties_of(document: dict[str, Any]) -> list[tuple[str, str]]:
+    """Who may call or be called, each with a name: extensions, numbers, groups."""
+    found = [
+        (one.get("number"), one.get(name))
+        for kind, name in (("extensions", "name"), ("dids", "label"), ("hunt_groups", "name"))
+        for one in document.get(kind, [])
+    ]
+    return [(str(number), name or "") for number, name in found if number][:MOST_SUGGESTED]
 
 
 async def history(visit: Visit) -> web.StreamResponse:

@@ -17,6 +17,7 @@ from callctl.console.pages.routing import (
     as_object,
     document_of,
     extension_numbers,
+    parties_of,
     revision_of,
 )
 from callctl.console.routing_objects import (
@@ -233,6 +234,7 @@ async def _review(
         carried=carried,
         revision=await revision_of(visit),
         tried=tried,
+        parties=parties_of(changed),
         now=now,
         then=then,
         problem_=problem,

@@ -259,3 +259,10 @@ async def test_first_steps_are_ticked_by_what_happens(office: Office, page: Page
     )  # fmt: skip
     await page.goto("/routing/phone?number=101")
     await expect(page.locator("[data-part=phone-state]")).to_have_text("reachable")
+    await page.goto("/routing/try?from=101&to=*43")
+    await page.get_by_role("button", name="Call it").click()
+    await expect(page.locator(".toast")).to_contain_text("The phone rings")
+    office.expected = 2
+    await agent.answered()
+    await agent.hang_up()
+    await agent.ended()
