@@ -72,8 +72,8 @@ def _place_in_words(value: str) -> str:
     kind, colon, name = value.partition(":")
     if not colon or kind not in _PLACES:
         return value
-    called = CAUSES.get(name) if kind == "hangup" else None
-    return f"{gettext(_PLACES[kind])} {gettext(called) if called else name}"
+    place = gettext(_PLACES[kind])
+    return f"{place}: {in_words('cause', name)}" if kind == "hangup" else f"{place} {name}"
 
 
 def _object_in_words(value: Mapping[str, Any]) -> str:

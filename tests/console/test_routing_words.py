@@ -14,7 +14,7 @@ from callctl.core.routing.model import RingStrategy
         ("members", ["101", "102", "106"], "101 → 102 → 106"),
         ("members", ["101", {"extension": "102", "paused": True}], "101 → 102 (paused)"),
         ("patterns", ["+44X", {"match": "0X", "strip": 1, "prepend": ""}], "+44X, 0X (strip 1)"),
-        ("to", ["hunt_group:sales", "hangup:busy"], "hunt group sales → hang up busy"),
+        ("to", ["hunt_group:sales", "hangup:busy"], "hunt group sales → hang up: busy"),
         ("to", "extension:101", "extension 101"),
         ("callers", [{"match": "+44", "to": ["extension:1"]}], "+44 (to extension 1)"),
         (
