@@ -46,10 +46,10 @@ async def test_calling_back_says_why_it_cannot_be(sign_in: SignIn, house: House)
     page = await sign_in()
     await page.goto(f"/calls/{call}")
     await page.get_by_role("button", name="Call +447700900101").click()
-    await expect(page.locator("article .note.red")).to_contain_text("you have none")
+    await expect(page.locator("article [role=alert]")).to_contain_text("You have no extension")
     await page.fill("article [name=from]", "201")
     await page.get_by_role("button", name="Call +447700900101").click()
-    await expect(page.locator("article .note.red")).to_contain_text("Asterisk")
+    await expect(page.locator("article [role=alert]")).to_contain_text("Asterisk")
     await expect(page.locator("article")).to_contain_text("What happened")
 
 

@@ -16,7 +16,8 @@ WHEN_FIRST_NEEDED = (
 
 
 def test_the_daemon_starts_without_the_libraries_that_few_operations_need() -> None:
-    asked = "import sys, callctl.cli; print(*{name.partition('.')[0] for name in sys.modules})"
+    names = "{name.partition('.')[0] for name in sys.modules}"
+    asked = f"import sys, callctl.app, callctl.cli.system; print(*{names})"
     done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert "aiohttp" in loaded
