@@ -75,6 +75,17 @@ async def test_at_1280_pixels_no_column_is_cut_off_with_the_panel_open_or_not(
         assert box["height"] < 30
 
 
+async def test_a_call_that_was_too_long_says_so(sign_in: SignIn, house: House) -> None:
+    last = await house.daemon.db.fetchval(
+        "update calls set too_long_seconds = 60 where id = (select max(id) from calls) returning id"
+    )
+    page = await sign_in()
+    await page.goto("/calls?too_long=yes")
+    row = page.locator(ROWS, has=page.locator(f"a[href='/calls/{last}']"))
+    await expect(row).to_contain_text("Too long")
+    await house.daemon.db.execute("update calls set too_long_seconds = null where id = $1", last)
+
+
 async def test_a_row_opens_a_panel_arrows_go_on_and_escape_comes_back(sign_in: SignIn) -> None:
     page = await sign_in()
     await page.goto("/calls?outcome=ANSWERED&direction=inbound")
