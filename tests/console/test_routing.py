@@ -36,7 +36,8 @@ async def test_a_call_is_tried_and_its_way_is_told(page: Page) -> None:
     await expect(page.locator(".path")).to_have_text("hangup unavailable")
     suggested = page.locator("#parties option")
     values = await suggested.evaluate_all("all => all.map(one => one.value)")
-    assert values == ["201", "202", "203", "204", "+442079460100", "+442079460101", "600"]
+    known = ["201", "202", "203", "204", "+442079460100", "+442079460101", "600"]
+    assert [value for value in values if value in known] == known
     # Who is tried as the caller is offered as the phone that rings.
     await page.fill("main [name=at]", "")
     await page.locator("main [name=from]").first.fill("203")

@@ -117,16 +117,19 @@ class NumberService:
     ) -> NumberItem:
         """As `buy`; `first` is done before it, in the same transaction."""
         answered: NumberItem | None = await earlier_answer(self._db, key, NumberItem)
+        if answered is None:
+            answered = await self._check_offered(buyer, number, key)
         if answered is not None:
             return answered
-        await self._check_offered(buyer, number)
         try:
             item = await self._sell_to(actor, buyer, number, to, label, key, first)
         except CallctlError as error:
             if error.code == "invalid_routing":
                 # Perhaps because it has become somebody else's meanwhile.
-                await self._check_offered(buyer, number)
-            raise
+                answered = await self._check_offered(buyer, number, key)
+            if answered is None:
+                raise
+            return answered
         self._wake()
         return item
 
@@ -208,13 +211,19 @@ class NumberService:
         self._wake()
         return Empty()
 
-    async def _check_offered(self, buyer: store.Buyer, number: str) -> None:
-        """Before anybody waits for the routing: a number that is gone is gone."""
+    async def _check_offered(
+        self, buyer: store.Buyer, number: str, key: RequestKey | None
+    ) -> NumberItem | None:
+        """Before anybody waits for the routing: a number that is gone is gone. The answer, where
+        it was this very request that has bought it, a moment ago."""
         free = await self._db.fetchval(IS_FREE, number, buyer.sellers, buyer.id)
-        if free is None:
-            raise store.not_for_sale(number)
-        if not free:
-            raise store.taken(number)
+        if free:
+            return None
+        # Asked for after the look: the answer is there as soon as the number is gone.
+        answered: NumberItem | None = await earlier_answer(self._db, key, NumberItem)
+        if answered is None:
+            raise store.not_for_sale(number) if free is None else store.taken(number)
+        return answered
 
     async def _bought(self, connection: Any, buyer: store.Buyer, number_id: int) -> NumberItem:
         row = await connection.fetchrow(NUMBER, buyer.id, number_id)
