@@ -13,11 +13,15 @@ from callctl.db.migrate import migrate
 
 
 async def migrate_when_reachable(database_url: str) -> list[str]:
-    """Raises CallctlError("database_unavailable"), MigrationError."""
+    """Raises CallctlError("database_unavailable"), also where PostgreSQL is there and refuses (no
+    such database or role, a wrong password, a full disk); MigrationError."""
     try:
         return await migrate(database_url)
-    except (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError) as error:
+    except OSError as error:
         raise CallctlError("database_unavailable", str(error)) from error
+    except asyncpg.PostgresError as error:
+        message = f"PostgreSQL refuses what database_url asks for: {error}"
+        raise CallctlError("database_unavailable", message) from error
 
 
 @contextlib.asynccontextmanager

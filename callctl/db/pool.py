@@ -46,6 +46,8 @@ _GONE = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InvalidCatalogNameError,
+    # The role is gone, or its password is another by now: no connection comes about.
+    asyncpg.InvalidAuthorizationSpecificationError,
     # A connection that the server has said good-bye to, handed out before its end was read.
     asyncpg.InternalClientError,
 )

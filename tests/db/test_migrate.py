@@ -7,8 +7,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from callctl.core.errors import CallctlError
 from callctl.db.embedded import EmbeddedPostgres
 from callctl.db.migrate import MigrationError, migrate, read_migrations
+from callctl.db.opening import migrate_when_reachable
 
 
 @pytest.fixture
@@ -82,3 +84,21 @@ def test_stray_files_are_refused(directory: Path, name: str, words: str) -> None
 
 def test_the_shipped_migrations_are_well_named() -> None:
     assert read_migrations()
+
+
+async def test_a_database_that_is_not_there_is_told_by_its_name(postgres: EmbeddedPostgres) -> None:
+    with pytest.raises(CallctlError, match=r'database_url .*"nowhere" does not exist') as refused:
+        await migrate_when_reachable(postgres.url_of("nowhere"))
+    assert refused.value.code == "database_unavailable"
+
+
+async def test_a_role_that_may_not_make_tables_is_told_so(empty_url: str) -> None:
+    connection = await asyncpg.connect(empty_url)
+    await connection.execute("create role reader login")
+    try:
+        with pytest.raises(CallctlError, match=r"database_url .*permission denied") as refused:
+            await migrate_when_reachable(empty_url.replace("//postgres@", "//reader@"))
+    finally:
+        await connection.execute("drop role reader")
+        await connection.close()
+    assert refused.value.code == "database_unavailable"

@@ -49,6 +49,20 @@ async def test_a_pool_outlives_its_server(state_dir: Path) -> None:
     server.stop()
 
 
+async def test_a_pool_outlives_that_its_role_is_not_let_in(postgres: EmbeddedPostgres) -> None:
+    server = await asyncpg.connect(postgres.url)
+    await server.execute("create role guest nologin")
+    db = await Database.connect(postgres.url.replace("//postgres@", "//guest@"))
+    try:
+        assert await _is_unavailable(db)
+        await server.execute("alter role guest login")
+        assert await _recovers(db)
+    finally:
+        await db.close()
+        await server.execute("drop role guest")
+        await server.close()
+
+
 async def test_a_pool_may_be_made_before_its_server() -> None:
     # A socket's path may have 107 bytes: the server would choose another place for it.
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
