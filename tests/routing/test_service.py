@@ -7,6 +7,7 @@ import re
 import msgspec
 import pytest
 
+from callctl.core.author import COMMAND_LINE
 from callctl.features.routing import store as store_module
 from callctl.features.routing.dump import dump_yaml
 from callctl.features.routing.objects import KIND_OF_FIELD
@@ -161,6 +162,24 @@ async def test_applies_at_once_come_one_after_the_other(world):
 
 
 # Several accounts
+
+
+async def test_a_change_that_is_committed_after_a_newer_one_is_taken_over_too(world):
+    await world.apply()
+    await world.apply(SMALL, world.other)
+    store = RoutingStore(world.db)
+    snapshot = await store.get_snapshot()
+    stored = next(a for a in snapshot.accounts if a.account.id == world.main)
+    own = {name: snapshot.credentials[name] for name in ("101", "102")}
+    async with store.transaction() as connection:
+        older = await store.save_in(connection, stored, own, COMMAND_LINE, None)
+        newer = await world.apply(
+            SMALL.replace("ring_seconds: 10", "ring_seconds: 11"), world.other
+        )
+        assert newer.revision > older
+        assert not await world.service.refresh()
+    assert await world.service.refresh()
+    assert not await world.service.refresh()
 
 
 async def test_a_number_belongs_to_one_account(world):

@@ -35,7 +35,9 @@ MOST_AUDITED = 200
 
 _ACCOUNTS = """
 select a.id, a.parent_id, a.code, a.name, a.kind, a.timezone, a.country, a.settings,
-       r.account_id is not null as needs_package, r.until, r.over, r.extensions
+       r.account_id is not null as needs_package, r.until, r.over, r.extensions,
+       (select coalesce(max(v.id), 0) from routing_revisions v where v.account_id = a.id)
+           as revision
 from accounts a left join package_rights r on r.account_id = a.id
 order by a.id
 """
@@ -110,17 +112,20 @@ group by c.account_id, c.answered_by
 """
 
 
-Versions = tuple[object, ...]
-"""What differs when anything that is stored does."""
+Versions = tuple[tuple[Account, int], ...]
+"""What differs when anything that is stored does. Each account has its own last revision: of two
+accounts that are changed at once, the one with the lower number may be the later to be seen."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredAccount:
-    """`endpoints` maps (kind, object's key) to the PJSIP endpoint's name."""
+    """`endpoints` maps (kind, object's key) to the PJSIP endpoint's name. `revision`: the account's
+    last one, 0 before the first."""
 
     account: Account
     document: structs.Document
     endpoints: Mapping[tuple[str, str], str]
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +138,7 @@ class Snapshot:
 
     @property
     def versions(self) -> Versions:
-        return (self.revision, *(stored.account for stored in self.accounts))
+        return tuple((stored.account, stored.revision) for stored in self.accounts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +187,7 @@ class RoutingStore:
 
     async def get_versions(self) -> Versions:
         """The `Snapshot.versions` of what is stored now."""
-        accounts = await self._db.fetch(_ACCOUNTS)
-        revision: int = await self._db.fetchval(_REVISION)
-        return (revision, *map(_account, accounts))
+        return tuple((_account(row), row["revision"]) for row in await self._db.fetch(_ACCOUNTS))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Any]:
@@ -404,4 +407,4 @@ def _stored_account(row: Any, draft: _Draft) -> StoredAccount:
         limits=structs.settled(msgspec.convert(settings.get("limits", {}), structs.LimitsDoc)),
         **draft.fields,
     )
-    return StoredAccount(account, document, draft.endpoints)
+    return StoredAccount(account, document, draft.endpoints, row["revision"])
