@@ -281,6 +281,7 @@ case(
     ERROR,
     "is def; wanted: abc",
 )
+case("libraries", of_machine(broken_libraries=("av: no such file",)), ERROR, "av: no such file")
 case("database_session", of_postgres_setting("plan_cache_mode", "auto"), WARNING, "auto")
 
 

@@ -12,7 +12,9 @@ from pathlib import Path
 import av
 import pytest
 
+from callctl.core.errors import CallctlError
 from callctl.core.master_key import MasterKey
+from callctl.features.recordings.cipher import Cipher
 from callctl.features.recordings.job import Job
 from callctl.features.recordings.make import make_recording
 from callctl.features.recordings.sealed import open_sealed
@@ -112,6 +114,19 @@ async def test_without_its_key_a_recording_waits_in_the_spool_unspoilt(archive: 
     assert await archive.state(id_) == "pending"
     assert archive.files() == ["a-1.5-1.wav.sealed"]
     assert [p.name for p in archive.places.spool.iterdir()] == ["b-1.5-1.raw"]
+
+
+async def test_without_the_library_that_encrypts_a_recording_waits_and_the_round_goes_on(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await archive.settings(encrypt=True)
+    id_ = await archive.add("a-1.6")
+    monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
+    assert await archive.service().finish_pending() == 0
+    assert await archive.state(id_) == "pending"
+    assert [p.name for p in archive.places.spool.iterdir()] == ["a-1.6-1.raw"]
+    with pytest.raises(CallctlError, match="the library cryptography cannot be loaded"):
+        Cipher(b"k" * 32)
 
 
 async def test_killed_between_any_two_steps_the_next_round_makes_it_whole(

@@ -1,8 +1,13 @@
 """AES-256-GCM, and keys derived by HKDF-SHA-256.
 
 `cryptography` is imported when the first recording is encrypted or heard: it takes 8 MB, and most
-daemons never need it.
+daemons never need it. What cannot be imported then is as good as a key that is not there.
 """
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from callctl.core.errors import CallctlError
 
 
 class NotAuthentic(Exception):
@@ -10,11 +15,13 @@ class NotAuthentic(Exception):
 
 
 class Cipher:
-    """One key. `about` is authenticated and not encrypted."""
+    """One key. `about` is authenticated and not encrypted. Raises
+    CallctlError("recording_key_unavailable")."""
 
     def __init__(self, key: bytes) -> None:
-        from cryptography.exceptions import InvalidTag
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+        with _told_if_missing():
+            from cryptography.exceptions import InvalidTag
+            from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         self._aes = AESGCM(key)
         self._invalid = InvalidTag
@@ -31,8 +38,18 @@ class Cipher:
 
 
 def derive_key(secret: bytes, size: int, salt: bytes, info: bytes) -> bytes:
-    """`size` bytes."""
-    from cryptography.hazmat.primitives.hashes import SHA256
-    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+    """`size` bytes. Raises CallctlError("recording_key_unavailable")."""
+    with _told_if_missing():
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
     return HKDF(SHA256(), size, salt=salt, info=info).derive(secret)
+
+
+@contextmanager
+def _told_if_missing() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        message = f"the library cryptography cannot be loaded ({error}): install callctl anew"
+        raise CallctlError("recording_key_unavailable", message) from error

@@ -307,4 +307,11 @@ CHECKS = (
         "that was kept elsewhere; after a `rotate-key` that was interrupted, run it again.",
         machine.judge_recording_key,
     ),
+    Check(
+        "libraries",
+        "The libraries that are loaded when they are first needed can be.",
+        "Recordings wait in the spool, and workbooks and QR codes fail, at the first of each.",
+        "Install callctl anew, in an environment of its own, then restart it.",
+        machine.judge_libraries,
+    ),
 )

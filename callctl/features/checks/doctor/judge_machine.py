@@ -193,3 +193,8 @@ def judge_recording_key(facts: Facts) -> Verdict:
     if others:
         return error(f"the master key that is there is {key}; wanted: {', '.join(others)}")
     return ok(f"master key {key}")
+
+
+def judge_libraries(facts: Facts) -> Verdict:
+    broken = facts.machine.broken_libraries
+    return error("; ".join(broken)) if broken else ok("all of them can be loaded")

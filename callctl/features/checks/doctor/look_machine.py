@@ -8,6 +8,8 @@ import ssl
 import stat
 import subprocess
 import time
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 from callctl.asterisk.journal import RawRow, parse_row
@@ -31,6 +33,13 @@ _UNSYNCHRONISED = 5
 _TIMEX_BYTES = 512
 """More than `struct timex` has on any machine."""
 SECRET_FILES = ("manager.conf", "pjsip.conf")
+LATE_LIBRARIES = (
+    "av",
+    "cryptography.hazmat.primitives.ciphers.aead",
+    "segno",
+    "xlsxwriter",
+)
+"""What the daemon loads when it is first needed."""
 
 
 async def look_at_machine(
@@ -64,6 +73,7 @@ def _look(
         modes=_modes(settings, configuration, config_file),
         certificate_ends=_certificate_end(configuration),
         master_key=_master_key(settings),
+        broken_libraries=tuple(_broken_libraries()),
     )
 
 
@@ -190,6 +200,14 @@ def _modes(
         except OSError:
             continue
     return modes
+
+
+def _broken_libraries() -> Iterator[str]:
+    for name in LATE_LIBRARIES:
+        try:
+            import_module(name)
+        except (ImportError, OSError) as problem:
+            yield f"{name}: {problem}"
 
 
 def _master_key(settings: Settings) -> str | Missing:

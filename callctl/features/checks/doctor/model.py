@@ -130,7 +130,7 @@ class Journal:
 @dataclass(frozen=True, slots=True)
 class Machine:
     """This machine as we see it. `modes`: of files that hold secrets; `now` in epoch seconds;
-    `master_key`: its name, not itself."""
+    `master_key`: its name, not itself; `broken_libraries`: why each cannot be loaded."""
 
     now: float
     hostname: str
@@ -143,6 +143,7 @@ class Machine:
     modes: Mapping[Path, int]
     certificate_ends: float | Missing
     master_key: str | Missing
+    broken_libraries: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
