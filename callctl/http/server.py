@@ -148,13 +148,16 @@ def _response_of(endpoint: Endpoint, result: object) -> web.StreamResponse:
 
 def _openapi_endpoint(others: Sequence[Endpoint]) -> Endpoint:
     # Made when it is first asked for, which no call needs: 7 MB stay behind of the making. In a
-    # thread, since it takes as long as hundreds of other requests.
+    # thread, since it takes as long as hundreds of other requests; and once, however many ask.
+    making = asyncio.Lock()
+
     @cache
     def document() -> bytes:
         return msgspec.json.encode(build_openapi([*others, endpoint]))
 
     async def openapi(_call: ApiCall) -> web.Response:
-        body = await asyncio.to_thread(document)
+        async with making:
+            body = await asyncio.to_thread(document)
         return web.Response(body=body, content_type="application/json")
 
     endpoint = Endpoint(

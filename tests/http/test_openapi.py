@@ -1,5 +1,8 @@
 """The OpenAPI document says what the server does."""
 
+import asyncio
+import time
+from collections.abc import Sequence
 from typing import Any
 
 import jsonschema_rs
@@ -11,16 +14,36 @@ from callctl.config import Settings
 from callctl.core.errors import ERRORS
 from callctl.core.permissions import ALL_SCOPES
 from callctl.db.pool import Database
+from callctl.http import server
 from callctl.http.endpoint import Endpoint
 from callctl.http.openapi import build_openapi, error_codes_of
 from callctl.http.server import build_web_app
-from tests.http.conftest import Api, echo_endpoints
+from tests.http.conftest import Api, echo_endpoints, serving
 
 
 @pytest.fixture
 async def document(common_api: Api) -> Any:
     _, body, _ = await common_api.ask("GET", "/api/v1/openapi.json", token=None)
     return body
+
+
+async def test_the_document_is_made_once_however_many_ask_first(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    def make_slowly(endpoints: Sequence[Endpoint]) -> Any:
+        made.append(len(endpoints))
+        time.sleep(0.05)
+        return build_openapi(endpoints)
+
+    monkeypatch.setattr(server, "build_openapi", make_slowly)
+    async with serving(db) as start:
+        api = await start()
+        ask = [api.ask("GET", "/api/v1/openapi.json", token=None) for _ in range(8)]
+        answers = await asyncio.gather(*ask)
+    assert [status for status, _, _ in answers] == [200] * 8
+    assert len(made) == 1
 
 
 def test_a_query_is_declared_field_by_field() -> None:
