@@ -93,6 +93,26 @@ async def test_a_stream_that_is_refused_is_asked_for_again(sign_in: SignIn) -> N
     assert len(asked) == 2
 
 
+async def test_a_stream_that_stays_refused_is_left_alone_for_a_while(sign_in: SignIn) -> None:
+    page = await sign_in()
+    asked: list[str] = []
+
+    async def refuse(route: Route) -> None:
+        asked.append(route.request.url)
+        await route.fulfill(status=503)
+
+    await page.route("**/api/v1/events", refuse)
+    await page.clock.set_fixed_time(time.time())
+    async with page.expect_response(
+        lambda r: r.url.endswith("/live") and r.request.resource_type == "fetch"
+    ):
+        await page.goto("/live")
+    for _ in range(4):
+        async with page.expect_response(lambda r: r.url.endswith("/live")):
+            await page.evaluate("dispatchEvent(new Event('online'))")
+    assert len(asked) == 1
+
+
 async def test_a_callback_is_owed_given_to_somebody_and_settled(
     sign_in: SignIn, house: House
 ) -> None:

@@ -111,7 +111,7 @@ async function refresh() {
     if (!fresh) return sayLost(page.querySelector("[data-error]")?.dataset.error);
     renew(root(), fresh);
     sayShown();
-    if (events.readyState === EventSource.CLOSED) follow();
+    if (events.readyState === EventSource.CLOSED && Date.now() - followedAt >= AT_LEAST_EVERY_MS) follow();
   } catch {
     sayLost("silence");
   }
@@ -123,9 +123,12 @@ function soon() {
 
 const kinds = ["call.ringing", "call.answered", "call.ended", "call.changed", "lost"];
 let events;
+let followedAt = 0;
 
-// After an answer that is an error (no database) the browser does not open it again by itself.
+// After an answer that is an error (no database, too many streams, no right to it) the browser does
+// not open it again by itself; nor do we at once, since each refusal has the page asked for again.
 function follow() {
+  followedAt = Date.now();
   events = new EventSource("/api/v1/events");
   for (const kind of kinds) events.addEventListener(kind, soon);
   events.addEventListener("open", soon);
