@@ -36,7 +36,7 @@ def phone_account(
 ) -> PhoneAccount:
     """Of an extension as the routing with its secrets has it."""
     number, secret = extension["number"], extension.get("secret", "")
-    server = urlsplit(f"//{visit.request.host}").hostname or ""
+    server = server_of(visit.request.host)
     there = devices.extensions if devices else ()
     device = next((one for one in there if one.number == number), None)
     code = None
@@ -55,9 +55,18 @@ def phone_account(
     )
 
 
+def server_of(host: str) -> str:
+    """The machine that a browser asked as `host`, without its port; empty for what names none."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+    return f"[{name}]" if ":" in name else name
+
+
 def _is_this_machine(server: str) -> bool:
     """Whether another device would look for it at itself."""
     try:
-        return ipaddress.ip_address(server).is_loopback
+        return ipaddress.ip_address(server.strip("[]")).is_loopback
     except ValueError:
         return server == "localhost"
