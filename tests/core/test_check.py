@@ -91,6 +91,15 @@ def test_duplicates_name_both_places():
     assert ("extensions[5].number", "103 is there already, as extensions[2]") in problems(routing)
 
 
+@pytest.mark.parametrize("number", ["36905123456", "0690123456", "1161170"])
+def test_no_number_but_a_short_one_is_for_emergencies(number):
+    """Calls to it are free, unlimited, and nobody ends them."""
+    ((path, words),) = problems(company(emergency=(EmergencyNumber(number, ("a",)),)))
+    assert path == "emergency[0].number"
+    assert "a short number: at most 6 digits" in words
+    assert problems(company(emergency=(EmergencyNumber("116117", ("a",)),))) == []
+
+
 def test_an_emergency_number_cannot_be_an_extension():
     routing = company(emergency=(EmergencyNumber("101", ("a",)),))
     assert problems(routing)[0][0] == "emergency[0].number"

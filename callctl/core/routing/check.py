@@ -29,6 +29,9 @@ from callctl.core.routing.references import chains_of, find_loops
 MAX_RING_SECONDS = 600
 MAX_OBJECTS = 20_000
 _EXTENSION_NUMBER = re.compile(r"[0-9*#]{1,16}")
+_EMERGENCY_NUMBER = re.compile(r"[0-9*#]{1,6}")
+"""As long as 116117: whoever edits a routing must not make calls to just any number free and
+without limits by calling it one for emergencies."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 _E164 = re.compile(r"\+[1-9][0-9]{3,14}")
 _CALLER_ID = re.compile(r"\+?[0-9]{1,20}")
@@ -349,7 +352,10 @@ def _check_route_trunks(
 def _check_emergency(routing: AccountRouting) -> Iterator[Problem]:
     for place, emergency in enumerate(routing.emergency):
         path = f"emergency[{place}]"
-        yield from _shape(f"{path}.number", emergency.number, _EXTENSION_NUMBER, "a short number")
+        yield from _shape(
+            f"{path}.number", emergency.number, _EMERGENCY_NUMBER,
+            "a short number: at most 6 digits, since calls to it are free and skip every limit",
+        )  # fmt: skip
         yield from _caller_id(f"{path}.caller_id_number", emergency.caller_id_number)
         who = f"emergency number {emergency.number}"
         yield from _check_route_trunks(path, who, emergency.trunks, routing)
