@@ -9,6 +9,7 @@ import pytest
 
 from callctl.core.author import COMMAND_LINE
 from callctl.features.routing import store as store_module
+from callctl.features.routing import watch
 from callctl.features.routing.dump import dump_yaml
 from callctl.features.routing.objects import KIND_OF_FIELD
 from callctl.features.routing.service import RoutingService
@@ -325,6 +326,33 @@ async def test_a_running_daemon_takes_over_what_another_process_applies(world):
         await world.apply()
         await asyncio.wait_for(taken.wait(), 10)
         assert daemon.table == world.service.table
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_a_change_whose_notification_is_lost_is_taken_over_all_the_same(world, monkeypatch):
+    monkeypatch.setattr(watch, "LOOK_SECONDS", 0.05)
+    looked, taken = asyncio.Event(), asyncio.Event()
+
+    class Looking(RoutingService):
+        async def refresh(self):
+            changed = await super().refresh()
+            looked.set()
+            return changed
+
+    async def on_change(table):
+        if table.accounts[world.main].account.name == "renamed":
+            taken.set()
+
+    daemon = Looking(RoutingStore(world.db), on_change)
+    await daemon.load()
+    task = asyncio.create_task(watch.watch_routing(world.db, daemon))
+    try:
+        await asyncio.wait_for(looked.wait(), 10)
+        await world.db.execute("update accounts set name = 'renamed' where id = $1", world.main)
+        await asyncio.wait_for(taken.wait(), 10)
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

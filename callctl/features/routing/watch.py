@@ -1,6 +1,7 @@
 """Takes over routing that another process applied (``callctl routing apply`` beside the daemon)."""
 
 import asyncio
+from contextlib import suppress
 
 from callctl.core.errors import CallctlError
 from callctl.db.pool import Database
@@ -9,9 +10,14 @@ from callctl.features.routing.store import CHANNEL
 
 _RETRY_SECONDS = 1.0
 
+LOOK_SECONDS = 60.0
+"""So often it is looked without a notification, too: a connection that is cut off without a word
+brings none, and may be taken for alive for hours."""
+
 
 async def watch_routing(db: Database, service: RoutingService) -> None:
-    """Run until cancelled: refresh on every notification, and on each new connection.
+    """Run until cancelled: refresh on every notification, on each new connection, and every
+    `LOOK_SECONDS`.
 
     While the database is away the table in memory stays in use.
     """
@@ -37,7 +43,9 @@ async def _listen(db: Database, service: RoutingService) -> None:
             while not connection.is_closed():
                 changed.clear()
                 await service.refresh()
-                await changed.wait()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        await changed.wait()
         finally:
             if not connection.is_closed():
                 connection.remove_termination_listener(on_notify)
