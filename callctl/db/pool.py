@@ -144,11 +144,7 @@ class Database:
 
     async def _run(self, method: str, sql: str, args: tuple[Any, ...], pool: Any = None) -> Any:
         async with self._connection_of(pool or self._pool) as connection:
-            try:
-                return await getattr(connection, method)(sql, *args)
-            except TimeoutError:
-                # A host that vanished without a word, or a lock that is never let go.
-                raise _unavailable("PostgreSQL does not answer") from None
+            return await getattr(connection, method)(sql, *args)
 
     @asynccontextmanager
     async def _connection_of(self, pool: Any) -> AsyncIterator[Any]:
@@ -157,7 +153,7 @@ class Database:
             try:
                 yield connection
             finally:
-                await _give_back(pool, connection)
+                await pool.release(connection)
 
     async def _acquire(self, pool: Any) -> Any:
         if time.monotonic() < self._refuse_until:
@@ -200,15 +196,6 @@ class _PooledConnection(asyncpg.Connection):  # type: ignore[misc]
         return ""
 
 
-async def _give_back(pool: Any, connection: Any) -> None:
-    """Raises CallctlError where a server that stands still does not even take a statement back;
-    asyncpg has ended the connection then."""
-    try:
-        await pool.release(connection)
-    except TimeoutError:
-        raise _unavailable("PostgreSQL does not answer") from None
-
-
 def _unavailable(message: str) -> CallctlError:
     DATABASE_ERRORS.inc()
     return CallctlError("database_unavailable", message)
@@ -220,6 +207,11 @@ def _unavailable_if_gone() -> Iterator[None]:
         yield
     except _GONE as error:
         raise _unavailable(f"PostgreSQL cannot be reached: {error}") from error
+    except TimeoutError:
+        # A host that vanished without a word, or a lock that is never let go: of a statement, of
+        # the end of its transaction, or as it is taken back, after which asyncpg has ended the
+        # connection. Nothing else is waited for there.
+        raise _unavailable("PostgreSQL does not answer") from None
     except asyncpg.InterfaceError as error:
         # asyncpg has no class of its own for "connection is closed" and "pool is closing".
         if "clos" in str(error) and not isinstance(error, asyncpg.DataError):

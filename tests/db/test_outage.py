@@ -5,6 +5,8 @@ import os
 import signal
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -120,18 +122,42 @@ async def test_a_server_that_stands_still_is_unavailable_not_a_bug(
     monkeypatch.setattr(pool, "_STATEMENT_SECONDS", 0.5)
     monkeypatch.setattr(pool, "_BUSY_SECONDS", 0.2)
     db = await Database.connect(postgres.url, max_connections=1)
-    backend = await db.fetchval("select pg_backend_pid()")
+    with _standing_still(await db.fetchval("select pg_backend_pid()")):
+        assert await _is_unavailable(db)
+    assert await _recovers(db)
+    await db.close()
+
+
+async def test_a_server_that_stands_still_in_a_transaction_is_unavailable_too(
+    postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "_STATEMENT_SECONDS", 0.5)
+    monkeypatch.setattr(pool, "_BUSY_SECONDS", 0.2)
+    db = await Database.connect(postgres.url, max_connections=1)
+
+    async def read_twice() -> None:
+        async with db.transaction() as connection:
+            with _standing_still(await connection.fetchval("select pg_backend_pid()")):
+                await connection.fetchval("select 1")
+
+    with pytest.raises(CallctlError) as caught:
+        await read_twice()
+    assert caught.value.code == "database_unavailable"
+    assert await _recovers(db)
+    await db.close()
+
+
+@contextmanager
+def _standing_still(backend: int) -> Iterator[None]:
     # And its parent, who would tell it that the statement is cancelled.
     both = (backend, _parent_of(backend))
     for pid in both:
         os.kill(pid, signal.SIGSTOP)
     try:
-        assert await _is_unavailable(db)
+        yield
     finally:
         for pid in both:
             os.kill(pid, signal.SIGCONT)
-    assert await _recovers(db)
-    await db.close()
 
 
 async def test_a_wrong_argument_is_a_bug_not_unavailable(db: Database) -> None:
