@@ -64,8 +64,9 @@ class Reads(Protocol):
 class Database:
     """A pool that opens connections when they are needed, so that order of start does not matter.
 
-    Every method raises CallctlError("database_unavailable") quickly when PostgreSQL is away, and
-    works again as soon as it is back. Other errors are asyncpg's own (unique violations, …).
+    Every method raises CallctlError("database_unavailable") quickly when PostgreSQL is away or its
+    disk is full, and works again as soon as that is over. Other errors are asyncpg's own (unique
+    violations, …).
     """
 
     def __init__(self, pool: Any, planned_once: Any = None) -> None:
@@ -207,6 +208,8 @@ def _unavailable_if_gone() -> Iterator[None]:
         yield
     except _GONE as error:
         raise _unavailable(f"PostgreSQL cannot be reached: {error}") from error
+    except asyncpg.DiskFullError as error:
+        raise _unavailable(f"PostgreSQL's disk is full: {error}") from error
     except TimeoutError:
         # A host that vanished without a word, or a lock that is never let go: of a statement, of
         # the end of its transaction, or as it is taken back, after which asyncpg has ended the

@@ -160,6 +160,14 @@ def _standing_still(backend: int) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
+async def test_a_full_disk_of_the_server_is_told_as_such(db: Database) -> None:
+    full = "do $$ begin raise 'No space left on device' using errcode = 'disk_full'; end $$"
+    with pytest.raises(CallctlError, match="disk is full: No space left") as caught:
+        await db.execute(full)
+    assert caught.value.code == "database_unavailable"
+    await db.check()
+
+
 async def test_a_wrong_argument_is_a_bug_not_unavailable(db: Database) -> None:
     with pytest.raises(asyncpg.DataError):
         await db.fetchval("select $1::int", "one")
