@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from callctl.asterisk.ami import AmiState
+from callctl.asterisk.ami import AmiClient, AmiState
 from callctl.asterisk.ami_protocol import AmiError, AmiEvent, AmiRefused
-from callctl.asterisk.manager import Manager
 from callctl.core.devices import (
     DeviceState,
     RegistrationState,
@@ -50,7 +49,7 @@ class DeviceService:
 
     def __init__(
         self,
-        ami: Manager,
+        ami: AmiClient,
         table: Callable[[], RoutingTable],
         clock: Callable[[], float] = time.time,
     ) -> None:

@@ -7,10 +7,9 @@ What Asterisk is told is sent once.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Protocol
 
+from callctl.asterisk.ami import AmiClient
 from callctl.asterisk.ami_protocol import AmiRefused
-from callctl.asterisk.manager import Manager, Originator
 from callctl.asterisk.orders import Orders
 from callctl.core.calls.interventions import InterventionKind
 from callctl.core.calls.not_live import NotLive
@@ -38,11 +37,6 @@ FindCall = Callable[[CallScope, str], OngoingCall | None]
 FindExtension = Callable[[Actor, str | None], Awaitable[Extension]]
 """By whose phone the actor listens. Raises CallctlError("invalid_field")."""
 
-
-class ActingManager(Manager, Originator, Protocol):
-    """Both."""
-
-
 RINGING_STOPS_SECONDS = 0.3
 """So long after its caller a phone still rings at most, unless something else rings it."""
 
@@ -55,7 +49,7 @@ class InterventionService:
 
     def __init__(
         self,
-        ami: ActingManager,
+        ami: AmiClient,
         store: InterventionStore,
         find_call: FindCall,
         why_not_live: Callable[[], NotLive | None],

@@ -11,13 +11,13 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+from callctl.asterisk.ami import AmiClient
 from callctl.asterisk.ami_protocol import (
     AmiConnectionLost,
     AmiError,
     AmiRefused,
     AmiTimeout,
 )
-from callctl.asterisk.manager import Originator
 from callctl.core.calls.record import StoredRecord
 from callctl.core.errors import CallctlError
 from callctl.core.numbers.proof import Verdict, judge_call
@@ -83,7 +83,7 @@ class ProvingService:
     before it gives up."""
 
     def __init__(
-        self, db: Database, ami: Originator, find_trunk: FindTrunk, show: Show, *, ring_seconds: int
+        self, db: Database, ami: AmiClient, find_trunk: FindTrunk, show: Show, *, ring_seconds: int
     ) -> None:
         self._db = db
         self._ami = ami

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from callctl.asterisk.manager import Originator
+from callctl.asterisk.ami import AmiClient
 from callctl.asterisk.orders import Orders
 from callctl.core.errors import CallctlError
 from callctl.core.numbers.dialled import normalise_dialled
@@ -34,7 +34,7 @@ class OriginateService:
 
     def __init__(
         self,
-        ami: Originator,
+        ami: AmiClient,
         store: OrderStore,
         find_extension: FindExtension,
         require_call: RequireCall = lambda account_id, extension, dialled: None,

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from callctl.asterisk.ami import AmiClient
 from callctl.asterisk.ami_protocol import AmiError, AmiNotConnected, AmiResponse
-from callctl.asterisk.manager import Manager
 from callctl.core.calls.ongoing import is_uniqueid
 from callctl.core.errors import CallctlError
 from callctl.db.audit import record_change
@@ -56,7 +56,7 @@ class LiveRecordings:
     """Pauses and resumes. `owner_of` is the only thing it knows of the routing."""
 
     def __init__(
-        self, ami: Manager, db: Database, owner_of: Callable[[str], EndpointOwner | None]
+        self, ami: AmiClient, db: Database, owner_of: Callable[[str], EndpointOwner | None]
     ) -> None:
         self._ami = ami
         self._db = db
