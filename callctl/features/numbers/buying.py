@@ -116,17 +116,16 @@ class NumberService:
         first: BeforeSale | None = None,
     ) -> NumberItem:
         """As `buy`; `first` is done before it, in the same transaction."""
-        answered: NumberItem | None = await earlier_answer(self._db, key, NumberItem)
-        if answered is None:
-            answered = await self._check_offered(buyer, number, key)
+        answered = await self._answered_or_offered(buyer, number, key)
         if answered is not None:
             return answered
         try:
             item = await self._sell_to(actor, buyer, number, to, label, key, first)
         except CallctlError as error:
-            if error.code == "invalid_routing":
-                # Perhaps because it has become somebody else's meanwhile.
-                answered = await self._check_offered(buyer, number, key)
+            if error.code != "invalid_routing":
+                raise
+            # Perhaps because it has become somebody's meanwhile.
+            answered = await self._answered_or_offered(buyer, number, key)
             if answered is None:
                 raise
             return answered
@@ -211,17 +210,15 @@ class NumberService:
         self._wake()
         return Empty()
 
-    async def _check_offered(
+    async def _answered_or_offered(
         self, buyer: store.Buyer, number: str, key: RequestKey | None
     ) -> NumberItem | None:
-        """Before anybody waits for the routing: a number that is gone is gone. The answer, where
-        it was this very request that has bought it, a moment ago."""
+        """The answer, where this very request has bought it already; else None if it is for sale.
+        Before anybody waits for the routing: a number that is gone is gone."""
         free = await self._db.fetchval(IS_FREE, number, buyer.sellers, buyer.id)
-        if free:
-            return None
         # Asked for after the look: the answer is there as soon as the number is gone.
         answered: NumberItem | None = await earlier_answer(self._db, key, NumberItem)
-        if answered is None:
+        if answered is None and not free:
             raise store.not_for_sale(number) if free is None else store.taken(number)
         return answered
 
