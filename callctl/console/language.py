@@ -18,6 +18,8 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
 
+from callctl.core.texts import N_ as N_
+
 LOCALE_DIR = Path(__file__).resolve().parent / "locale"
 
 LANGUAGES = {
@@ -142,11 +144,6 @@ def gettext(text: str) -> str:
 
 def ngettext(one: str, many: str, count: int) -> str:
     text: str = _current.get().texts.ungettext(one, many, count)
-    return text
-
-
-def N_(text: str) -> str:
-    """Mark a text for the catalogues; it is translated when it is shown."""
     return text
 
 

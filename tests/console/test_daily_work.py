@@ -7,8 +7,6 @@ from itertools import pairwise
 
 from playwright.async_api import Route, expect
 
-from callctl.console.pages.reports import _VALUES
-from callctl.core.money.tariffs import NO_AMOUNT_MEANINGS
 from callctl.core.tables import Unit
 from callctl.features.reports.catalogue import REPORTS
 from tests.console.conftest import AXE, CUT_COLUMNS, LAPTOP, PHONE, SignIn
@@ -333,7 +331,6 @@ def test_what_a_report_says_of_itself_has_a_title_and_a_unit_where_it_needs_one(
         assert (column.unit is Unit.SECONDS) == column.name.endswith("_seconds"), column
     money = {column.name for column in columns if column.unit is Unit.MONEY}
     assert money == {"cost", "revenue", "margin"}
-    assert _VALUES["reason"] == NO_AMOUNT_MEANINGS
 
 
 async def test_who_has_no_extension_is_asked_whose_phone_shall_ring(

@@ -15,6 +15,7 @@ from callctl.console.desk import Desk, Visit, routes_of
 from callctl.console.language import N_
 from callctl.console.language import gettext as _
 from callctl.core.errors import CallctlError
+from callctl.core.money.tariffs import NO_AMOUNT_MEANINGS
 from callctl.core.permissions import Scope
 from callctl.core.tables import Unit
 from callctl.features.reports.model import ColumnView, ReportView
@@ -53,12 +54,6 @@ _MEASURES = {
     "effectiveness": N_("Effectiveness"),
     "talk_time": N_("Talk"),
 }
-_REASONS = {
-    "no_rate": N_("the tariff has no rate for the number"),
-    "no_number": N_("what was dialled is no international number"),
-    "other_currency": N_("the tariff is in another currency than the account pays in"),
-    "too_much": N_("it would be more than one posting can hold"),
-}
 _VALUES: Mapping[str, Mapping[str, str]] = {
     "direction": {value: badge.text for value, badge in words.DIRECTIONS.items()},
     "disposition": {value: badge.text for value, badge in words.DISPOSITIONS.items()},
@@ -68,7 +63,7 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
     "week_start": _WEEKDAYS,
     "period": _PERIODS,
     "by": _MEASURES,
-    "reason": _REASONS,
+    "reason": NO_AMOUNT_MEANINGS,
 }
 """What the values of a column or a choice are called. Others are data, and stay as they are."""
 

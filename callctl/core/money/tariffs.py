@@ -13,6 +13,7 @@ from types import MappingProxyType
 from callctl.core.money.currencies import MAX_AMOUNT
 from callctl.core.money.rating import NOTHING, Bill, Rate, RateTable, bill, find_rate
 from callctl.core.routing.model import RoutingTable
+from callctl.core.texts import N_
 
 
 class Side(StrEnum):
@@ -33,10 +34,10 @@ class NoAmount(StrEnum):
 
 NO_AMOUNT_MEANINGS: Mapping[str, str] = MappingProxyType(
     {
-        NoAmount.NO_RATE: "the tariff has no rate for the number",
-        NoAmount.NO_NUMBER: "what was dialled is no international number",
-        NoAmount.OTHER_CURRENCY: "the tariff is in another currency than the account pays in",
-        NoAmount.TOO_MUCH: "it would be more than one posting can hold",
+        NoAmount.NO_RATE: N_("the tariff has no rate for the number"),
+        NoAmount.NO_NUMBER: N_("what was dialled is no international number"),
+        NoAmount.OTHER_CURRENCY: N_("the tariff is in another currency than the account pays in"),
+        NoAmount.TOO_MUCH: N_("it would be more than one posting can hold"),
     }
 )
 EMERGENCY = "emergency"

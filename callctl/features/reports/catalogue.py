@@ -8,6 +8,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from callctl.core.tables import TableColumn
+from callctl.core.texts import N_
 from callctl.features.reports import read, read_money
 from callctl.features.reports.model import (
     AnsweredMissedRow,
@@ -27,7 +28,6 @@ from callctl.features.reports.model import (
     Period,
     RankingQuery,
     RankingRow,
-    said,
 )
 from callctl.features.reports.read import MOST_DAYS_COUNTED, Read
 
@@ -79,9 +79,9 @@ def fields_of(declared: type[Any]) -> tuple[TableColumn, ...]:
 
 
 def _column(name: str, kind: Any) -> TableColumn:
-    said = next((meta for meta in _metas(kind) if meta.title), msgspec.Meta(title=name))
-    unit = (said.extra or {}).get("unit")
-    return TableColumn(name, _meaning(kind), str(said.title), unit)
+    titled = next((meta for meta in _metas(kind) if meta.title), msgspec.Meta(title=name))
+    unit = (titled.extra or {}).get("unit")
+    return TableColumn(name, _meaning(kind), str(titled.title), unit)
 
 
 def _metas(kind: Any) -> Iterator[msgspec.Meta]:
@@ -106,8 +106,8 @@ def _meaning(kind: Any) -> str:
 _ALL = (
     Report(
         "calls-by-period",
-        said("Calls by period"),
-        said("How many calls came, went out or stayed inside, by day, week, month or year."),
+        N_("Calls by period"),
+        N_("How many calls came, went out or stayed inside, by day, week, month or year."),
         "Calls by the day, week, month, quarter or year in which they began, and by direction. "
         "Days are the account's (one of 23 or 25 hours is a day like any other); weeks begin on "
         "Monday (ISO 8601) unless `week_start` says otherwise. Periods are cut by `since` and "
@@ -119,8 +119,8 @@ _ALL = (
     ),
     Report(
         "employees-distribution",
-        said("Employees: distribution"),
-        said("How calls are spread over the employees, and how long each of them talked."),
+        N_("Employees: distribution"),
+        N_("How calls are spread over the employees, and how long each of them talked."),
         "How calls are spread over extensions. A call counts once for each extension that had a "
         "part in it, so that the column may add up to more than there are calls.",
         DirectedPeriod,
@@ -132,8 +132,8 @@ _ALL = (
     ),
     Report(
         "employees-answered-missed",
-        said("Employees: answered and missed"),
-        said("How often each extension and hunt group was rung, and what came of it."),
+        N_("Employees: answered and missed"),
+        N_("How often each extension and hunt group was rung, and what came of it."),
         "Each ring of an extension that ended without an answer (it rang until its time was up, "
         "or the caller left) counts one missed ring for it, so one call may count for several, "
         "and more than once for one that was rung again. Rings that were declined or met busy, "
@@ -146,8 +146,8 @@ _ALL = (
     ),
     Report(
         "clients-distribution",
-        said("Clients: distribution"),
-        said("Which clients call, and are called, most."),
+        N_("Clients: distribution"),
+        N_("Which clients call, and are called, most."),
         "How calls are spread over customers, those with most calls first. " + ONE_CLIENT + " "
         "Callers who withheld their number are in no row.",
         Paged,
@@ -159,8 +159,8 @@ _ALL = (
     ),
     Report(
         "clients-missed",
-        said("Clients: missed, callbacks owed"),
-        said("Clients who did not reach anybody and have not been spoken to since."),
+        N_("Clients: missed, callbacks owed"),
+        N_("Clients who did not reach anybody and have not been spoken to since."),
         "Customers with a missed call after their last conversation: a conversation in either "
         "direction that begins later removes them by itself, an attempt to call back that "
         "reaches nobody does not. Settling it by hand removes them until they are missed again. "
@@ -176,8 +176,8 @@ _ALL = (
     ),
     Report(
         "clients-first-contact",
-        said("Clients: first contact"),
-        said("The first call with each client, the newest first."),
+        N_("Clients: first contact"),
+        N_("The first call with each client, the newest first."),
         "The first call of each customer, in either direction, answered or not; the newest first. "
         + ONE_CLIENT
         + " `since` and `until` bound when that call began.",
@@ -190,8 +190,8 @@ _ALL = (
     ),
     Report(
         "clients-last-contact",
-        said("Clients: last contact"),
-        said("The last call with each client, the newest first."),
+        N_("Clients: last contact"),
+        N_("The last call with each client, the newest first."),
         "The last call of each customer, in either direction, answered or not; the newest first. "
         + ONE_CLIENT
         + " `since` and `until` bound when that call began.",
@@ -204,8 +204,8 @@ _ALL = (
     ),
     Report(
         "numbers",
-        said("Numbers"),
-        said("How many calls came to each of your numbers, and how many were answered."),
+        N_("Numbers"),
+        N_("How many calls came to each of your numbers, and how many were answered."),
         "Calls by the number (DID) that was dialled; all numbers, unless `did` names one.",
         NumbersQuery,
         NumberRow,
@@ -215,8 +215,8 @@ _ALL = (
     ),
     Report(
         "rankings",
-        said("Rankings"),
-        said("Who or what costs most, answers the largest share, or talks longest."),
+        N_("Rankings"),
+        N_("Who or what costs most, answers the largest share, or talks longest."),
         "Extensions, numbers or hunt groups by cost, effectiveness or talk time. With `did` only "
         "calls to that number count: of extensions one by one, the last 366 days unless "
         "`since` says otherwise; hunt groups are not counted by number. What was offered nothing "
@@ -232,8 +232,8 @@ _ALL = (
     ),
     Report(
         "cost-destinations",
-        said("Cost by destination"),
-        said("What calls to the outside cost, by where they went."),
+        N_("Cost by destination"),
+        N_("What calls to the outside cost, by where they went."),
         "What the account pays for calls to the outside, by destination as the tariff names it: to "
         "its seller, or, where it has none, to its carriers. Each part of a call that left by a "
         "trunk and was answered counts, on the day on which it was answered. Parts without a price "
@@ -246,8 +246,8 @@ _ALL = (
     ),
     Report(
         "margin",
-        said("Margin"),
-        said("What the accounts below pay for their calls, and what is left of it."),
+        N_("Margin"),
+        N_("What the accounts below pay for their calls, and what is left of it."),
         "For whoever sells to accounts below: what each of them pays for its calls, and what one's "
         "own account pays for the same parts of calls, to its seller and to its carriers. Who sees "
         "a part of the account's calls only sees nothing here.",

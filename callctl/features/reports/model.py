@@ -17,11 +17,6 @@ def titled(title: str, meaning: str | None = None, unit: Unit | None = None, **m
     return Meta(title=title, description=meaning, extra={"unit": unit}, **more)
 
 
-def said(text: str) -> str:
-    """`text`, which the console says in the language of its page (scripts/messages)."""
-    return text
-
-
 Direction = Annotated[Literal["inbound", "outbound", "internal"], titled("Direction")]
 PeriodName = Literal["day", "week", "month", "quarter", "year"]
 WeekStart = Literal["monday", "sunday", "saturday"]
