@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+from xml.sax.saxutils import escape
 
 from markupsafe import Markup
 
 from callctl.console.desk import Visit
 from callctl.console.qr import qr_svg
-from callctl.console.softphones import grandstream_account
 from callctl.core.devices import DeviceState
 from callctl.features.devices.model import DevicesView
 
@@ -42,7 +42,7 @@ def phone_account(
     code = None
     if device is not None:
         name = extension.get("name", "") or number
-        account = grandstream_account(f"{server}:{_SIP_PORT}", device.sip_user, secret, name)
+        account = _grandstream_account(f"{server}:{_SIP_PORT}", device.sip_user, secret, name)
         code = qr_svg(account)
     return PhoneAccount(
         server,
@@ -70,3 +70,25 @@ def _is_this_machine(server: str) -> bool:
         return ipaddress.ip_address(server.strip("[]")).is_loopback
     except ValueError:
         return server == "localhost"
+
+
+def _grandstream_account(server: str, user: str, secret: str, name: str) -> str:
+    """An account for Grandstream Wave (Android, iOS), which scans it: no server is asked."""
+    fields = {
+        "RegisterServer": server,
+        "OutboundServer": "",
+        "UserID": user,
+        "AuthID": user,
+        "AuthPass": secret,
+        "AccountName": user,
+        "DisplayName": name,
+        "Dialplan": "{x+|*x+|\\+x+|*++}",
+        "RandomPort": "0",
+        "SecOutboundServer": "",
+        "Voicemail": "",
+    }
+    inside = "".join(f"<{key}>{escape(value)}</{key}>" for key, value in fields.items())
+    return (
+        "<?xml version='1.0' encoding='utf-8'?>"
+        f"<AccountConfig version='1'><Account>{inside}</Account></AccountConfig>"
+    )

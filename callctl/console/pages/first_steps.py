@@ -6,7 +6,6 @@ in the history.
 
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from callctl.console.desk import Desk, Visit, routes_of
@@ -37,12 +36,10 @@ def routes(desk: Desk) -> list[web.AbstractRouteDef]:
 
 async def show(visit: Visit, error: CallctlError | None = None) -> web.Response:
     """Shown again and again by its script, so that a step is ticked as soon as it is done."""
-    document: dict[str, Any] = msgspec.to_builtins(await visit.get("/routing", with_secrets=True))
+    document = await document_of(visit, with_secrets=True)
     extensions = document.get("extensions", [])
     extension = extensions[0] if extensions else None
-    devices: DevicesView | None = None
-    if visit.may(Scope.CALLS_READ):
-        devices = await visit.get("/devices")
+    devices = await visit.get("/devices") if visit.may(Scope.CALLS_READ) else None
     return visit.page(
         "first_run/first_steps.html",
         error.status if error else 200,

@@ -27,9 +27,10 @@ def routes(desk: Desk) -> list[web.AbstractRouteDef]:
     )
 
 
-async def document_of(visit: Visit) -> dict[str, Any]:
-    """The account's routing as plain values, without secrets; applying it changes nothing."""
-    document: dict[str, Any] = msgspec.to_builtins(await visit.get("/routing"))
+async def document_of(visit: Visit, *, with_secrets: bool = False) -> dict[str, Any]:
+    """The account's routing as plain values; applying it changes nothing."""
+    found = await visit.get("/routing", with_secrets=with_secrets)
+    document: dict[str, Any] = msgspec.to_builtins(found)
     return document
 
 
