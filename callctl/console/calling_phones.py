@@ -29,10 +29,15 @@ async def calling_phones(visit: Visit) -> list[tuple[str, str]]:
     return []
 
 
+def is_extension(text: str) -> bool:
+    """What comes from a browser: only what can be an extension's number is shown again."""
+    return _EXTENSION.fullmatch(text) is not None
+
+
 def chosen_phone(visit: Visit) -> str:
     """As the form has it that was just sent, or as it was last chosen in this browser."""
     last = visit.request.cookies.get(_COOKIE, "")
-    return (visit.sent or Form()).get("from", last if _EXTENSION.fullmatch(last) else "")
+    return (visit.sent or Form()).get("from", last if is_extension(last) else "")
 
 
 def remember_phone(visit: Visit, response: web.Response) -> web.Response:

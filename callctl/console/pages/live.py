@@ -1,6 +1,5 @@
 """Calls that go on now, extensions and trunks; a script keeps the page up to date."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +8,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from callctl.console import words
-from callctl.console.calling_phones import chosen_phone, remember_phone
+from callctl.console.calling_phones import chosen_phone, is_extension, remember_phone
 from callctl.console.desk import Desk, Visit, routes_of
 from callctl.console.language import gettext
 from callctl.console.words import Badge
@@ -17,8 +16,6 @@ from callctl.core.errors import CallctlError
 from callctl.core.permissions import Scope
 from callctl.features.devices.model import DevicesView
 from callctl.features.events.model import LiveView
-
-_EXTENSION = re.compile(r"[0-9*#]{1,20}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +59,7 @@ async def show(visit: Visit, error: CallctlError | None = None) -> web.Response:
         may_control=visit.may(Scope.CALLS_CONTROL),
         may_listen=visit.may(Scope.CALLS_LISTEN),
         may_arrange=visit.may(Scope.SETTINGS_WRITE),
+        suggested=[(phone.number, phone.name) for phone in phones],
         phone=chosen_phone(visit),
         error=error,
         # The call whose dialog says what is wrong; without it the page does.
@@ -73,7 +71,7 @@ async def show(visit: Visit, error: CallctlError | None = None) -> web.Response:
 def _phone_rings(visit: Visit) -> str | None:
     """Asterisk was told to ring it: that somebody picks it up is not said."""
     phone = visit.request.query.get("phone", "")
-    if not _EXTENSION.fullmatch(phone):
+    if not is_extension(phone):
         return None
     text = gettext("The phone of {phone} rings: once it is picked up, it hears the call.")
     return text.format(phone=phone)
