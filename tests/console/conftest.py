@@ -19,6 +19,7 @@ from callctl.config import load_settings
 from callctl.db.embedded import EmbeddedPostgres
 from callctl.db.pool import Database
 from tests.conftest import fresh_database
+from tests.console.door import enter
 from tests.console.house import House, open_house
 from tests.console.shop import open_shop
 
@@ -106,11 +107,7 @@ async def sign_in(
             ),
         )
         if login not in cookies:
-            await page.goto("/sign-in")
-            await page.fill("[name=login]", login)
-            await page.fill("[name=password]", house.passwords[login])
-            await page.click("button.main")
-            await page.wait_for_selector(".menu")
+            await enter(page, login, house.passwords[login])
             (cookies[login],) = (
                 c["value"] for c in await context.cookies() if c["name"] == "callctl_session"
             )

@@ -24,6 +24,7 @@ from callctl.telemetry.metrics import UNITS_FAILED
 from tests.asterisk.scenarios.desk import Desk
 from tests.asterisk.scenarios.office import ALICE, CARRIERS, Office
 from tests.console.conftest import DESKTOP
+from tests.console.door import enter
 from tests.console.house import PASSWORD
 
 NET = "127.0.7"
@@ -263,11 +264,7 @@ async def desk(chromium: Browser, stack: Stack, staff: None) -> AsyncIterator[De
         page = await context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: dialog.accept())
-        await page.goto("/sign-in")
-        await page.fill("[name=login]", login)
-        await page.fill("[name=password]", password)
-        await page.click("button.main")
-        await page.wait_for_selector(".menu")
+        await enter(page, login, password)
         return page
 
     yield open_page

@@ -1,37 +1,22 @@
 """The Live page and the first steps in a browser, with phones that really ring."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from callctl.demo.sip import Answer, Phone, RingOut
 from tests.asterisk.scenarios.conftest import OwnDatabase
+from tests.asterisk.scenarios.desk import Desk, admin, live
 from tests.asterisk.scenarios.office import Office
-from tests.console.conftest import DESKTOP
 
 pytestmark = pytest.mark.asterisk
 
 
 @pytest.fixture
-async def page(office: Office, chromium: Browser) -> AsyncIterator[Page]:
-    """Of the administrator, whose browser is closed before the office counts what is left."""
-    password = await office.stack.daemon.access.reset_password("admin")
-    context = await chromium.new_context(
-        base_url=office.stack.url, viewport=DESKTOP, reduced_motion="reduce", locale="en-GB"
-    )
-    page = await context.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    await page.goto("/sign-in")
-    await page.fill("[name=login]", "admin")
-    await page.fill("[name=password]", password)
-    await page.click("button.main")
-    await page.wait_for_selector(".menu")
-    yield page
-    await context.close()
-    assert not complaints, complaints
+async def page(office: Office, desk: Desk) -> Page:
+    """The administrator's."""
+    return await admin(desk, office.stack)
 
 
 async def test_a_call_is_listened_to_transferred_and_ended_on_the_page(
@@ -48,8 +33,7 @@ async def test_a_call_is_listened_to_transferred_and_ended_on_the_page(
     caller = await office.outside("+3617000101")
     await office.talking("carrier-a", "101")
     await page.goto("/live")
-    page.on("dialog", lambda dialog: dialog.accept())
-    calls = page.get_by_role("region", name="Calls now").locator("tbody tr")
+    calls = live(page)
     await expect(calls).to_have_count(1)
     await expect(page.locator(".desk", has_text="101")).to_contain_text("talks")
     trunk = page.locator(".desk", has_text="carrier-a")
@@ -112,7 +96,7 @@ async def test_a_call_for_help_may_be_heard_and_is_ended_by_its_phones_only(
     caller = await office.inside("104", "112")
     await office.talking("104", "carrier-b")
     await page.goto("/live")
-    call = page.get_by_role("region", name="Calls now").locator("tbody tr")
+    call = live(page)
     await expect(call).to_contain_text("Emergency call")
     await call.get_by_role("button", name="Actions").click()
     actions = page.locator(".acts:popover-open")
@@ -142,7 +126,7 @@ async def test_what_is_open_stays_and_says_when_its_call_is_over(
     await field.fill("10")
     await office.phone("102", Answer(after=0.1))
     other = await office.outside("+3617000102", "+36201110009")
-    calls = page.get_by_role("region", name="Calls now").locator("tbody tr")
+    calls = live(page)
     await expect(calls).to_have_count(2)
     await expect(field).to_have_value("10")
     await caller.hang_up()
@@ -169,7 +153,7 @@ async def test_the_page_says_that_it_is_not_live_and_goes_on_by_itself(
         await office.talking("carrier-a", "101")
     finally:
         await office.stack.start_daemon()
-    calls = page.get_by_role("region", name="Calls now").locator("tbody tr")
+    calls = live(page)
     await expect(calls).to_have_count(1)
     await expect(page.locator("[data-stream-lost]")).to_be_hidden()
     await caller.hang_up()
@@ -224,7 +208,7 @@ async def test_postgresql_goes_under_the_page_and_comes_back_to_it(
 async def _call_is_shown(office: Office, page: Page) -> None:
     """One that begins now, without a reload since the page was marked."""
     caller = await office.outside("+3617000101")
-    calls = page.get_by_role("region", name="Calls now").locator("tbody tr")
+    calls = live(page)
     await expect(calls).to_contain_text("talking")
     await caller.hang_up()
     await caller.ended()
