@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+_IN_A_CHUNK = 200
+
 
 class UnsafeValue(ValueError):
     """A value that Asterisk would read as something else. The text names it, secrets aside."""
@@ -61,11 +63,8 @@ def in_chunks(texts: Iterable[str]) -> Iterator[str]:
         yield "\n".join(chunk)
 
 
-_IN_A_CHUNK = 200
-
-
 class Context:
-    """A context that grows by extensions in falling order, for the sake of `last_first`."""
+    """A context that grows by extensions, which come in falling order, as in `last_first`."""
 
     def __init__(self, name: str) -> None:
         self._chunks: list[str] = []

@@ -11,7 +11,6 @@ match one caller the most specific decides.
 
 import re
 from collections.abc import Iterator, Mapping
-from operator import itemgetter
 
 from callctl.asterisk.conf_text import Context, in_chunks, word
 from callctl.asterisk.fallback_cheapest import (
@@ -159,16 +158,16 @@ def _inbound_blocks(
     """DIDs that this account's trunks serve: its own, and those of the accounts below it."""
     account = index.account.id
     trunk = index.routing.trunks[0].name
-    dids: list[tuple[str, Did, FallbackPlanner, str | None]] = []
+    dids: list[tuple[Did, FallbackPlanner, str | None]] = []
     for owner in _served(table, account):
         planner = planners[owner.account.id]
         block = f"callctl-fb-{account}-block-{owner.account.id}"
         rules = planner.blocked(trunk, account)
         if rules:
             yield _block_rules(block, rules)
-        dids += ((d.number, d, planner, block if rules else None) for d in owner.routing.dids)
+        dids += ((did, planner, block if rules else None) for did in owner.routing.dids)
     context = Context(f"callctl-fb-{account}-dids")
-    for _, did, planner, rules_block in sorted(dids, key=itemgetter(0), reverse=True):
+    for did, planner, rules_block in sorted(dids, key=lambda d: d[0].number, reverse=True):
         context.add(_did_lines(planner, trunk, account, did, rules_block))
     yield context.text()
 

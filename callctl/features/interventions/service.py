@@ -82,12 +82,13 @@ class InterventionService:
             # The caller's first: while it is there, a hunt goes on to the next one.
             first, *others = call.channels
             talking = [c for c in others if c.talking]
+            ringing = [c for c in others if not c.talking]
             done = [await self._hang_up(channel) for channel in (first, *talking)]
-            if rest := [c for c in others if not c.talking]:
+            if ringing:
                 # A phone that rings stops with who rings it, and nobody has taken the call; ended
                 # at the same moment, it would be on record as having refused it.
                 await asyncio.sleep(RINGING_STOPS_SECONDS)
-                done += [await self._hang_up(channel) for channel in rest]
+                done += [await self._hang_up(channel) for channel in ringing]
             if not any(done):
                 raise _over()
 
