@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from asyncpg import PostgresError
 
+from callctl.asterisk.ami import AmiClient
 from callctl.asterisk.ami_protocol import (
     AmiConnectionLost,
     AmiError,
@@ -17,6 +18,16 @@ from callctl.core.orders import OrderState
 from callctl.telemetry.log import get_logger
 
 log = get_logger("orders")
+
+
+def require_connection(ami: AmiClient) -> None:
+    """Raises CallctlError("asterisk_unavailable"): before anything is written of an order."""
+    if not ami.state.connected:
+        raise _not_connected(ami.state.reason)
+
+
+def _not_connected(why: str) -> CallctlError:
+    return CallctlError("asterisk_unavailable", "no connection to Asterisk", detail=why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +49,7 @@ class Orders:
             await act()
         except AmiNotConnected as error:
             await self._keep(id_, self.forget(id_))
-            raise CallctlError(
-                "asterisk_unavailable", "no connection to Asterisk", detail=str(error)
-            ) from None
+            raise _not_connected(str(error)) from None
         except (AmiTimeout, AmiConnectionLost) as error:
             await self._keep(id_, self.finish(id_, OrderState.UNCERTAIN, str(error)))
             raise self._uncertain(id_) from None

@@ -122,7 +122,7 @@ class InterventionStore:
             raise CallctlError("not_found", "there is no such intervention")
         return _intervention(row)
 
-    async def finish(self, id_: int, state: OrderState, detail: str = "") -> None:
+    async def finish(self, id_: int, state: OrderState, detail: str) -> None:
         await self._db.execute(INTERVENTION_FINISH, id_, state.value, detail)
 
     async def forget(self, id_: int) -> None:

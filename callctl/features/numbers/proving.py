@@ -18,6 +18,7 @@ from callctl.asterisk.ami_protocol import (
     AmiRefused,
     AmiTimeout,
 )
+from callctl.asterisk.orders import require_connection
 from callctl.core.calls.record import StoredRecord
 from callctl.core.errors import CallctlError
 from callctl.core.numbers.proof import Verdict, judge_call
@@ -125,9 +126,7 @@ class ProvingService:
         endpoint = self._find_trunk(account_id)
         if endpoint is None:
             raise CallctlError("conflict", "no trunk brings calls to this account")
-        if not self._ami.state.connected:
-            message = "no connection to Asterisk"
-            raise CallctlError("asterisk_unavailable", message, detail=self._ami.state.reason)
+        require_connection(self._ami)
         return endpoint
 
     async def _place(

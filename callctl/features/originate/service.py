@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from callctl.asterisk.ami import AmiClient
-from callctl.asterisk.orders import Orders
+from callctl.asterisk.orders import Orders, require_connection
 from callctl.core.errors import CallctlError
 from callctl.core.numbers.dialled import normalise_dialled
 from callctl.core.permissions import Scope
@@ -69,8 +69,7 @@ class OriginateService:
         if key and (earlier := await self._store.get_by_key(account_id, key)):
             return self._tell_again(earlier, asked)
         self._require_call(account_id, extension.number, number)
-        if not self._ami.state.connected:
-            raise _unavailable(self._ami.state.reason)
+        require_connection(self._ami)
         new = await self._store.insert_order(account_id, key, actor.name, *asked)
         if new is None:
             earlier = await self._store.get_by_key(account_id, key or "")
@@ -145,7 +144,3 @@ class OriginateService:
 
 def _placed(order: CallOrder) -> PlacedCall:
     return PlacedCall(order.id, order.extension, order.number, order.placed_at)
-
-
-def _unavailable(why: str) -> CallctlError:
-    return CallctlError("asterisk_unavailable", "no connection to Asterisk", detail=why)

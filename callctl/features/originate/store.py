@@ -99,7 +99,7 @@ class OrderStore:
         row = await self._db.fetchrow(_BY_KEY, account_id, key)
         return _order(row) if row else None
 
-    async def finish(self, order_id: int, state: OrderState, detail: str = "") -> None:
+    async def finish(self, order_id: int, state: OrderState, detail: str) -> None:
         await self._db.execute(_FINISH, order_id, state.value, detail)
 
     async def own_extension(self, account_id: int, user_id: int | None) -> str | None:

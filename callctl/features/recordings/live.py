@@ -12,6 +12,7 @@ from typing import Any
 
 from callctl.asterisk.ami import AmiClient
 from callctl.asterisk.ami_protocol import AmiError, AmiNotConnected, AmiResponse
+from callctl.asterisk.orders import require_connection
 from callctl.core.calls.ongoing import is_uniqueid
 from callctl.core.errors import CallctlError
 from callctl.db.audit import record_change
@@ -70,8 +71,7 @@ class LiveRecordings:
         """
         if not is_uniqueid(uniqueid):
             raise _not_found(uniqueid)
-        if not self._ami.state.connected:
-            raise CallctlError("asterisk_unavailable", "no connection to Asterisk")
+        require_connection(self._ami)
         # The client may go away; what Asterisk does and what is on record belong together.
         return await asyncio.shield(self._set(actor, uniqueid, paused))
 
