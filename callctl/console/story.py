@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from callctl.console.language import N_, gettext
+from callctl.console.words import party_of
 from callctl.features.calls.model import AttemptView
 
 _AT_ONCE = timedelta(seconds=0.5)
@@ -62,4 +63,4 @@ def _who(attempt: AttemptView) -> str:
     if attempt.extension is None and attempt.number and attempt.endpoint:
         # Several trunks may have been tried for one number.
         return f"{attempt.number} ({attempt.endpoint})"
-    return attempt.extension or attempt.number or attempt.endpoint or "?"
+    return party_of(attempt)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from callctl.console.language import N_
-from callctl.console.words import RESULTS, Badge, badge
+from callctl.console.words import RESULTS, Badge, badge, party_of
 from callctl.features.calls.model import CallDetail
 
 WIDTH = 1000
@@ -47,8 +47,8 @@ def _bars(detail: CallDetail) -> Iterator[Bar]:
 
     for attempt in detail.attempts:
         at = (attempt.started_at - call.started_at).total_seconds()
-        who = attempt.extension or attempt.number or attempt.endpoint or "unknown"
-        yield bar(who, badge(RESULTS, attempt.result), attempt.cause, at, attempt.seconds)
+        result = badge(RESULTS, attempt.result)
+        yield bar(party_of(attempt), result, attempt.cause, at, attempt.seconds)
     if call.answered_at is not None:
         at = (call.answered_at - call.started_at).total_seconds()
         talked = Badge(N_("talked"), "phone-call", "green")

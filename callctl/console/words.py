@@ -16,7 +16,7 @@ from callctl.core.errors import CallctlError
 from callctl.core.money.currencies import exponent_of, format_amount
 from callctl.core.money.prices import MICRO_DIGITS
 from callctl.features.calls.hints import HintRule, IconName, find_hint
-from callctl.features.calls.model import CallSummary
+from callctl.features.calls.model import AttemptView, CallSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +180,11 @@ def badge(table: dict[str, Badge], key: str) -> Badge:
 def supervision(feature: str | None, heard: str | None) -> Badge | None:
     """What a supervisor does to the call of `heard`; None where `feature` is none of theirs."""
     found = SUPERVISIONS.get(feature or "")
-    if found is None:
-        return None
-    text = gettext(found.text).format(heard=heard or "?")
-    return Badge(text, found.icon, found.look, is_told=True)
+    return None if found is None else _told(found.text, found, heard)
+
+
+def _told(text: str, look: Badge, heard: str | None) -> Badge:
+    return Badge(gettext(text).format(heard=heard or "?"), look.icon, look.look, is_told=True)
 
 
 def is_supervision(route: str | None) -> bool:
@@ -197,8 +198,7 @@ def outcome(disposition: str, route: str | None, heard: str | None = None) -> Ba
     call a supervisor was in."""
     kind, _, feature = (route or "").partition(":")
     if is_supervision(route):
-        text = gettext(FEATURES[feature]).format(heard=heard or "?")
-        return Badge(text, SUPERVISIONS[feature].icon, "purple", is_told=True)
+        return _told(FEATURES[feature], SUPERVISIONS[feature], heard)
     if kind == "feature" and disposition != "ANSWERED":
         return Badge(FEATURES.get(feature, feature), "star", "grey")
     return badge(DISPOSITIONS, disposition)
@@ -214,6 +214,11 @@ def outcome_badges(call: CallSummary, hint: HintRule) -> list[Badge]:
     if call.missed and call.disposition != "UNKNOWN":
         return [Badge(MISSED, icon, look), ended]
     return [Badge(ended.text, icon, look)]
+
+
+def party_of(attempt: AttemptView) -> str:
+    """Who was rung: an extension, else a number outside, else what stands for it in Asterisk."""
+    return attempt.extension or attempt.number or attempt.endpoint or "?"
 
 
 def rang_before(call: CallSummary) -> list[str]:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from callctl.console.story import tell_attempts
+from callctl.console.words import RESULTS
 from callctl.core.outcomes import AttemptResult
 from callctl.features.calls.model import AttemptView
 
@@ -49,10 +50,11 @@ def test_each_trunk_that_a_number_was_tried_by_is_named() -> None:
 
 
 @pytest.mark.parametrize("result", AttemptResult)
-def test_every_result_has_its_words(result: AttemptResult) -> None:
+def test_every_result_has_its_words_and_its_badge(result: AttemptResult) -> None:
     (said,) = tell_attempts([attempt("101", 0, 7, result)])
     assert said.startswith("101 ")
     assert result not in said
+    assert result in RESULTS
 
 
 def test_of_a_call_without_attempts_nothing_is_told() -> None:
