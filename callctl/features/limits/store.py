@@ -7,7 +7,7 @@ from typing import Any
 
 from callctl.core.author import Author
 from callctl.core.routing.encoding import decode_why, encode_why
-from callctl.core.routing.plan import Reason
+from callctl.core.routing.plan import EMERGENCY_ROUTE, Reason
 from callctl.core.routing.reasons import render_reason
 from callctl.core.scope import CallScope
 from callctl.db.audit import record_change
@@ -80,7 +80,7 @@ where action = 'block' and last_at > now() - interval '1 hour' and extension <> 
 group by account_id, extension having sum(calls) > $1 order by account_id, extension
 """
 
-RECENT_CALLS = """
+RECENT_CALLS = f"""
 select c.call_id, c.account_id, c.direction, c.extension, n.number as to_number, c.why,
        c.started_at, c.answered_at, c.ended_at, a.number, a.endpoint
 from accounts
@@ -93,9 +93,9 @@ cross join lateral (
     where attempts.call = c.id and attempts.number is not null order by position limit 1
 ) a
 left join numbers n on n.id = c.to_number_id
-where c.route is null or c.route not like 'emergency:%'
+where c.route is null or c.route not like '{EMERGENCY_ROUTE}%'
 order by c.started_at
-"""
+"""  # noqa: S608
 
 PAID_CALLS = """
 select c.call_id, c.account_id, c.direction, c.extension, n.number as to_number, c.why,
