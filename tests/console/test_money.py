@@ -145,7 +145,7 @@ async def test_a_number_is_set_aside_and_bought_at_the_price_that_was_shown(
     await expect(page.locator("tr", has_text="+3612340003")).to_contain_text("not tried yet")
     assert before - await available(house) == round(float(shown) * 100) > 0
     bought = page.locator("tr", has_text="+3612340003")
-    await expect(bought.get_by_role("link", name="hunt_group desk")).to_be_visible()
+    await expect(bought.get_by_role("link", name="hunt group desk")).to_be_visible()
     await expect(page.locator("tr", has_text="shown by calls out")).to_have_count(1)
     await expect(page.get_by_role("link", name="Numbers in the routing")).to_be_visible()
     await bought.get_by_role("link", name="+3612340003").click()
