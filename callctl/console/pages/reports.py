@@ -69,6 +69,18 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Filter:
+    """A field of the form above a report; `choices`: values and what they are called, None: it is
+    written."""
+
+    name: str
+    title: str
+    value: str
+    choices: Mapping[str, str] | None = None
+    is_day: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Drawn:
     """What a report's chart shows: the column of its axis, and series of columns with colours."""
 
@@ -111,7 +123,8 @@ async def show(visit: Visit) -> web.StreamResponse:
     report = reports.get(visit.path("name"))
     if report is None:
         raise CallctlError("not_found", "there is no such report")
-    parameters = [p.name for p in report.parameters if p.name not in _HIDDEN]
+    asked_for = [p for p in report.parameters if p.name not in _HIDDEN]
+    parameters = [p.name for p in asked_for]
     asked = visit.request.query
     fields = {name: asked[name] for name in parameters if asked.get(name)}
     if "until" in parameters and asked.get(_LAST_DAY):
@@ -133,7 +146,7 @@ async def show(visit: Visit) -> web.StreamResponse:
         "reports/report.html",
         422 if error else 200,
         report=report,
-        parameters=[_field(p, fields) for p in report.parameters if p.name in parameters],
+        filters=[_filter(p, fields) for p in asked_for],
         columns=columns,
         looks={c.name: _look(c, rows) for c in columns},
         definition=_for_people(report),
@@ -199,15 +212,12 @@ def _formula_for_people(report: ReportView) -> str:
     return _WORD.sub(lambda word: _(titles.get(word[0], word[0])), report.formula)
 
 
-def _field(
-    parameter: ColumnView, fields: Mapping[str, str]
-) -> tuple[str, str, Mapping[str, str] | None, bool, str]:
-    """A filter of the form: its name, title, choices, whether it is a day, its value."""
+def _filter(parameter: ColumnView, fields: Mapping[str, str]) -> Filter:
     name, value = parameter.name, fields.get(parameter.name, "")
     if name == "until":
-        return _LAST_DAY, _TO_DAY, None, True, _shifted(value, -1)
+        return Filter(_LAST_DAY, _TO_DAY, _shifted(value, -1), is_day=True)
     choices = _VALUES[name] if name in _CHOICES else None
-    return name, parameter.title, choices, name in _DATES, value
+    return Filter(name, parameter.title, value, choices, is_day=name in _DATES)
 
 
 def _shifted(day: str, days: int) -> str:
