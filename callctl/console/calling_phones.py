@@ -7,12 +7,12 @@ from aiohttp import web
 from callctl.console.desk import Visit
 from callctl.console.forms import Form
 from callctl.core.permissions import Scope
+from callctl.http.fields import EXTENSION_NUMBER
 
 _COOKIE = "callctl_phone"
 _YEAR = 365 * 24 * 3600
 MOST_SUGGESTED = 500
 """A number can be written that is not among them."""
-_EXTENSION = re.compile(r"[0-9*#]{1,20}", re.ASCII)
 
 
 async def calling_phones(visit: Visit) -> list[tuple[str, str]]:
@@ -31,7 +31,7 @@ async def calling_phones(visit: Visit) -> list[tuple[str, str]]:
 
 def is_extension(text: str) -> bool:
     """What comes from a browser: only what can be an extension's number is shown again."""
-    return _EXTENSION.fullmatch(text) is not None
+    return re.fullmatch(EXTENSION_NUMBER, text) is not None
 
 
 def chosen_phone(visit: Visit) -> str:

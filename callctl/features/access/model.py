@@ -7,13 +7,13 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from callctl.core.permissions import Scope
+from callctl.http.fields import ExtensionNumber
 
 Login = Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00]*$")]
 Password = Annotated[str, Meta(min_length=1, max_length=1000)]
 NewPassword = Annotated[str, Meta(min_length=10, max_length=1000)]
 Code = Annotated[str, Meta(max_length=40)]
 """The six digits of an authenticator app, or a recovery code; blanks do not count."""
-Phone = Annotated[str, Meta(pattern=r"^[0-9*#]{1,20}$")]
 
 
 class SignIn(Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,7 +25,7 @@ class SignIn(Struct, frozen=True, forbid_unknown_fields=True):
     login: Login
     password: Password
     code: Code = ""
-    extension: Phone | None = None
+    extension: ExtensionNumber | None = None
 
 
 class SessionView(Struct, frozen=True):
@@ -85,7 +85,7 @@ class ProfileChange(Struct, frozen=True, forbid_unknown_fields=True):
 class PhoneChange(Struct, frozen=True, forbid_unknown_fields=True):
     """The extension whose phone one sits at, until one signs out; null: one's own."""
 
-    extension: Phone | None
+    extension: ExtensionNumber | None
 
 
 class PasswordChange(Struct, frozen=True, forbid_unknown_fields=True):

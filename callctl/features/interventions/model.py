@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from callctl.core.calls.interventions import InterventionKind
-
-ExtensionNumber = Annotated[str, Meta(pattern=r"^[0-9*#]{1,20}$")]
+from callctl.http.fields import ExtensionNumber
 
 
 class TransferCall(Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
+from callctl.http.fields import ExtensionNumber
+
 Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 
 
@@ -17,9 +19,7 @@ class PlaceCall(Struct, frozen=True, forbid_unknown_fields=True):
     are ignored. `call`, the id of a call: its other party. `client`: the first of its numbers.
     """
 
-    from_: Annotated[str, Meta(pattern=r"^[0-9*#]{1,20}$")] | None = field(
-        name="from", default=None
-    )
+    from_: ExtensionNumber | None = field(name="from", default=None)
     to: Annotated[str, Meta(min_length=1, max_length=60)] | None = None
     call: Id | None = None
     client: Id | None = None

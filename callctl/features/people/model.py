@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from callctl.core.permissions import Role, Scope
+from callctl.http.fields import ExtensionNumber
 
 MAX_HOURS = 24 * 30
 
@@ -14,7 +15,6 @@ Login = Annotated[str, Meta(max_length=100, pattern=r"^[a-z0-9][a-z0-9._@+\-]*$"
 Password = Annotated[str, Meta(min_length=10, max_length=1000)]
 Email = Annotated[str, Meta(max_length=254, pattern=r"^[!-?A-~]+@[!-?A-~]+$")]
 EmployeeNumber = Annotated[str, Meta(pattern=r"^[0-9A-Za-z\-]{1,30}$")]
-ExtensionNumber = Annotated[str, Meta(pattern=r"^[0-9*#]{1,20}$")]
 Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Scopes = Annotated[list[Scope], Meta(max_length=100)]
 Limit = Annotated[int, Meta(ge=1, le=500)]

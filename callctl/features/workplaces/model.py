@@ -4,13 +4,14 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from callctl.http.fields import ExtensionNumber
+
 COLUMNS = 12
 ROWS = 40
 
 Column = Annotated[int, Meta(ge=0, lt=COLUMNS)]
 Row = Annotated[int, Meta(ge=0, lt=ROWS)]
 Label = Annotated[str, Meta(max_length=40)]
-ExtensionNumber = Annotated[str, Meta(pattern=r"^[0-9*#]{1,20}$")]
 
 
 class NewWorkplace(Struct, frozen=True, forbid_unknown_fields=True):
