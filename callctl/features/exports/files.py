@@ -74,7 +74,6 @@ class XlsxWriter:
     def __init__(self, path: Path, columns: Sequence[str], zone: str) -> None:
         # 3 MB, only for who exports workbooks.
         import xlsxwriter
-        from xlsxwriter.exceptions import FileCreateError
 
         self._zone = ZoneInfo(zone)
         self._path = path
@@ -85,7 +84,6 @@ class XlsxWriter:
         )
         self._time = self._book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         self._day = self._book.add_format({"num_format": "yyyy-mm-dd"})
-        self._not_created = FileCreateError
         self._new_sheet()
 
     def write(self, rows: Sequence[Sequence[Any]]) -> None:
@@ -97,9 +95,11 @@ class XlsxWriter:
             self._row += 1
 
     def close(self) -> None:
+        from xlsxwriter.exceptions import FileCreateError
+
         try:
             self._book.close()
-        except self._not_created as error:
+        except FileCreateError as error:
             raise OSError(*error.args) from error
         self._path.chmod(0o640)
         with self._path.open("rb") as file:
