@@ -62,8 +62,17 @@ class Orders:
             raise
         await self._keep(id_, self.finish(id_, OrderState.ACCEPTED, ""))
 
-    def check_earlier(self, id_: int, state: OrderState, detail: str) -> None:
-        """Tells again how an order went. Raises CallctlError unless it was accepted."""
+    def check_earlier(self, id_: int, state: OrderState, detail: str, *, same: bool) -> None:
+        """Tells again how an order went, to who sends the `same` again with its key.
+
+        Raises CallctlError: ``idempotency_conflict`` for another one, and unless it was accepted.
+        """
+        if not same:
+            raise CallctlError(
+                "idempotency_conflict",
+                "this key was used for another order",
+                field="header.Idempotency-Key",
+            )
         if state is OrderState.REFUSED:
             raise self._refused(detail)
         if state is not OrderState.ACCEPTED:

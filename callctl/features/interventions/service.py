@@ -191,13 +191,7 @@ class InterventionService:
         return new.view()
 
     def _tell_again(self, earlier: Intervention, same: bool) -> InterventionView:
-        if not same:
-            raise CallctlError(
-                "idempotency_conflict",
-                "this key was used for something else",
-                field="header.Idempotency-Key",
-            )
-        self._orders.check_earlier(earlier.id, earlier.state, earlier.detail)
+        self._orders.check_earlier(earlier.id, earlier.state, earlier.detail, same=same)
         return earlier.view()
 
     async def _hang_up(self, channel: OngoingChannel) -> bool:

@@ -132,13 +132,8 @@ class OriginateService:
         return _placed(order)
 
     def _tell_again(self, earlier: CallOrder, asked: tuple[str, str, int]) -> PlacedCall:
-        if (earlier.extension, earlier.number, earlier.ring_seconds) != asked:
-            raise CallctlError(
-                "idempotency_conflict",
-                "this key was used for another call",
-                field="header.Idempotency-Key",
-            )
-        self._orders.check_earlier(earlier.id, earlier.state, earlier.detail)
+        same = (earlier.extension, earlier.number, earlier.ring_seconds) == asked
+        self._orders.check_earlier(earlier.id, earlier.state, earlier.detail, same=same)
         return _placed(earlier)
 
 
