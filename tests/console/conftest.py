@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 
 import pytest
 from playwright.async_api import (
@@ -26,7 +25,6 @@ from tests.console.shop import open_shop
 # As long as a machine that many share may take.
 expect.set_options(timeout=20_000)
 
-AXE = Path(__file__).parents[2] / "web/node_modules/axe-core/axe.min.js"
 PHONE = ViewportSize(width=375, height=780)
 DESKTOP = ViewportSize(width=1360, height=860)
 LAPTOP = ViewportSize(width=1280, height=800)
