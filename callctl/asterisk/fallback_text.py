@@ -1,6 +1,6 @@
 """Pieces of the fallback dialplan's text: contexts, tests, and what sets a plan."""
 
-from callctl.asterisk.conf_text import last_first
+from callctl.asterisk.conf_text import Context
 from callctl.asterisk.fallback_plans import Branch, Leaf, Tree
 from callctl.asterisk.fallback_schedule import context_name
 from callctl.core.routing.model import Account
@@ -13,7 +13,9 @@ def to_e164(account: Account, variable: str) -> str:
 
 
 def context_block(name: str, *lines: str) -> str:
-    return "\n".join([f"[{name}]", *last_first(lines), ""])
+    context = Context(name)
+    context.add(lines)
+    return context.text()
 
 
 def tree_lines(account: int, name: str, tree: Tree) -> list[str]:
