@@ -1,5 +1,6 @@
 """A call centre in a browser: the daemon without an Asterisk, its journal written by hand."""
 
+import itertools
 import re
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -49,13 +50,16 @@ PEOPLE = (
     ("max", "Max Manager", "manager", "201"),
 )
 
+_written = itertools.count(1)
+
 
 def rows_at(name: str, at: float, caller: str | None = None) -> bytes:
     """A fixture's rows as if its first one had been written at `at`; `caller`: another name for
-    who calls in it."""
+    who calls in it. Each time another call, also within one second."""
     text = fixture_rows(name).decode()
     shift = int(at) - int(text[:10])
     moved = re.sub(r"\b1795\d{6}\b", lambda found: str(int(found[0]) + shift), text)
+    moved = moved.replace('"lab-', f'"lab{next(_written)}-')
     if caller is not None:
         moved = moved.replace("Alice Adams", caller.replace('"', '""'))
     return moved.encode()

@@ -25,10 +25,12 @@ ROWS = "#calls tr[data-panel-row]"
 
 
 async def hear(page: Page, panel: Locator) -> None:
-    """Its recording plays."""
+    """Its recording plays, however short it is: the clock shows whole seconds only."""
     await panel.locator("[data-play]").click()
-    await expect(panel.locator("[data-clock]")).not_to_have_text("0:00")
-    await panel.locator("[data-play]").click()
+    await page.wait_for_function(
+        "() => document.querySelector('#panel.open audio').played.length > 0"
+    )
+    await panel.locator("audio").evaluate("audio => audio.pause()")
 
 
 async def test_an_agent_sees_a_missed_call_calls_back_hears_and_writes(

@@ -83,28 +83,22 @@ function hearSide(audio, state, side) {
   }
 }
 
+// The tools work from the start; the outline is drawn behind them when it has come.
 async function begin(player) {
   if (player.dataset.ready) return;
   player.dataset.ready = "yes";
   const audio = player.querySelector("audio");
   if (!audio) return;
-  const answer = await fetch(`/api/v1/recordings/${player.dataset.recording}/details`).catch(() => null);
-  const { outline, seconds } = answer?.ok ? await answer.json() : {};
-  const isOutlined = Boolean(outline?.caller.length && seconds);
-  player.classList.toggle("outlined", isOutlined);
-  if (!isOutlined) return;
 
   const find = (what) => player.querySelector(what);
   const [canvas, seek, button] = [find("canvas"), find(".seek"), find("[data-play]")];
-  const quiet = silences(outline, seconds);
-  const state = {};
+  const state = { outline: null, seconds: 0, quiet: [] };
   const show = () => {
-    draw(canvas, outline, audio.currentTime / seconds);
+    if (state.outline) draw(canvas, state.outline, audio.currentTime / state.seconds);
     seek.value = audio.currentTime;
     seek.setAttribute("aria-valuetext", clock(audio.currentTime));
     find("[data-clock]").textContent = clock(audio.currentTime);
   };
-  show();
 
   const picture = button.querySelector("use");
   const pictures = picture.getAttribute("href").split("#")[0];
@@ -114,7 +108,7 @@ async function begin(player) {
   playing();
   audio.addEventListener("timeupdate", () => {
     if (find("[data-skip]").checked && !audio.paused) {
-      const gap = quiet.find(([from, to]) => audio.currentTime >= from && audio.currentTime < to - 0.1);
+      const gap = state.quiet.find(([from, to]) => audio.currentTime >= from && audio.currentTime < to - 0.1);
       if (gap) audio.currentTime = gap[1];
     }
     show();
@@ -127,6 +121,14 @@ async function begin(player) {
     audio.playbackRate = Number(event.target.value);
   });
   find("[data-side]").addEventListener("change", (event) => hearSide(audio, state, event.target.value));
+
+  const answer = await fetch(`/api/v1/recordings/${player.dataset.recording}/details`).catch(() => null);
+  const { outline, seconds } = answer?.ok ? await answer.json() : {};
+  const isOutlined = Boolean(outline?.caller.length && seconds);
+  player.classList.toggle("outlined", isOutlined);
+  if (!isOutlined) return;
+  Object.assign(state, { outline, seconds, quiet: silences(outline, seconds) });
+  show();
   new ResizeObserver(show).observe(canvas);
 }
 
