@@ -13,7 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from callctl.asterisk.journal import split_rows
+from callctl.console.words import SUPERVISIONS
 from callctl.core.calls.record import CallRecord
+from callctl.core.routing.plan import Direction
 from callctl.db.migrate import migrate
 from callctl.db.pool import Database
 from callctl.features.calls import store
@@ -22,6 +24,16 @@ from callctl.resources import resource_dir
 
 from .conftest import Desk, fixture_rows
 from .made_calls import SPRING, as_stored, make_record
+
+
+def listening(call: CallRecord, feature: str = "listen") -> CallRecord:
+    """As a supervisor's call into another one, which is in no sum."""
+    return replace(call, direction=Direction.INTERNAL, route=f"feature:{feature}")
+
+
+def make_any(chance: random.Random) -> CallRecord:
+    call = make_record(chance)
+    return listening(call) if chance.random() < 0.2 else call
 
 
 async def insert(db: Database, account_id: int, records: Sequence[CallRecord]) -> list[int]:
@@ -47,17 +59,17 @@ async def test_sums_equal_a_recount_after_any_inserts_rebuilds_merges_and_deleti
     desk: Desk, seed: int, steps: list[str]
 ) -> None:
     chance = random.Random(seed)
-    ids = await insert(desk.db, desk.account_id, [make_record(chance) for _ in range(5)])
+    ids = await insert(desk.db, desk.account_id, [make_any(chance) for _ in range(5)])
     for step in steps:
         match step:
             case "i":
-                ids = await insert(desk.db, desk.account_id, [make_record(chance)])
+                ids = await insert(desk.db, desk.account_id, [make_any(chance)])
             case "z":
                 zone = chance.choice(("Europe/Budapest", "Asia/Kathmandu", "America/St_Johns"))
                 await desk.db.execute("update accounts set timezone = $1", zone)
             case "d":
                 await delete_some(desk, chance, ids)
-                ids = await insert(desk.db, desk.account_id, [make_record(chance)])
+                ids = await insert(desk.db, desk.account_id, [make_any(chance)])
             case "s":
                 # As when a person settles callbacks: whatever comes late must respect it.
                 await desk.db.execute(
@@ -81,9 +93,9 @@ async def rebuild_in_one_batch(
         for _ in range(2):
             await sums.before_change((keep, *losers))
             await store.replace_call(
-                connection, keep, as_stored(make_record(chance), desk.account_id), losers
+                connection, keep, as_stored(make_any(chance), desk.account_id), losers
             )
-        new = [as_stored(make_record(chance), desk.account_id)]
+        new = [as_stored(make_any(chance), desk.account_id)]
         sums.added(await store.insert_calls(connection, new))
         await sums.apply()
 
@@ -94,6 +106,28 @@ async def delete_some(desk: Desk, chance: random.Random, ids: list[int]) -> None
         gone = chance.sample(ids, min(len(ids), 2))
         await sums.before_change(gone)
         await connection.execute(store.DELETE_CALLS, gone)
+        await sums.apply()
+
+
+@pytest.mark.parametrize("supervision", SUPERVISIONS)
+async def test_a_supervisor_s_listening_is_in_no_sum(desk: Desk, supervision: str) -> None:
+    call = make_record(random.Random(5))
+    heard = listening(make_record(random.Random(5)), supervision)
+    await insert(desk.db, desk.account_id, [call, heard])
+    assert await desk.count() == 2
+    for table in ("rollup_quarters", "rollup_days"):
+        assert await desk.db.fetchval(f"select sum(calls) from {table}") == 1
+    await replace_call(desk, listening(call, supervision))
+    assert await desk.db.fetchval("select sum(calls) from rollup_days") == 0
+    assert await desk.db.fetchval("select sum(attempts) from rollup_extension_days") == 0
+
+
+async def replace_call(desk: Desk, call: CallRecord) -> None:
+    async with desk.db.transaction() as connection:
+        sums = RollupChanges(connection)
+        id_ = await connection.fetchval("select id from calls where call_id = $1", call.call_id)
+        await sums.before_change([id_])
+        await store.replace_call(connection, id_, as_stored(call, desk.account_id), [])
         await sums.apply()
 
 
@@ -196,11 +230,13 @@ async def test_a_database_with_calls_gets_its_sums_by_the_migration(
         )
         chance = random.Random(4)
         async with old.transaction() as inside:
-            calls = [as_stored(make_record(chance), account_id) for _ in range(20)]
-            await store.insert_calls(inside, calls)
+            calls = [make_record(chance) for _ in range(20)]
+            heard = [listening(call) for call in calls[:4]]
+            stored = [as_stored(call, account_id) for call in (*heard, *calls[4:])]
+            await store.insert_calls(inside, stored)
         await migrate(url)
         assert await find_differences(old) == []
-        assert await old.fetchval("select sum(calls) from rollup_days") == 20
+        assert await old.fetchval("select sum(calls) from rollup_days") == 16
         await old.close()
     finally:
         await connection.execute("drop database before_rollups with (force)")
