@@ -138,7 +138,10 @@ def run_export(arguments: argparse.Namespace) -> int:
 
 async def _export(arguments: argparse.Namespace) -> int:
     async with _service(arguments.account) as (service, account_id):
-        document = service.export(account_id, with_secrets=arguments.with_secrets)
+        if arguments.with_secrets:
+            document = await service.export_with_secrets(account_id)
+        else:
+            document = service.export(account_id)
     sys.stdout.write(dump_yaml(document))
     return EXIT_OK
 

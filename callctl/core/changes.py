@@ -82,6 +82,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "recording_key.rewrapped": "an account's key was put under another master key",
         "recording_settings.changed": "how recordings are kept, and for how long",
         "routing.changed": "the routing; the first 200 changes, the revision has the document",
+        "routing.secrets_read": "passwords of phones and carriers were shown; one line an hour",
         "saved_filter.shared": "a saved filter was offered to everybody",
         "saved_filter.changed": "a filter that everybody is offered",
         "saved_filter.unshared": "a saved filter is one's own again, or gone",

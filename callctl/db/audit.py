@@ -14,6 +14,14 @@ insert into audit (account_id, author_id, author, action, subject, before, after
 values ($1, $2, $3, $4, $5, $6, $7)
 """
 
+# Pages show what they show again and again: once an hour is enough to know who.
+READING_INSERT = """
+insert into audit (account_id, author_id, author, action, subject)
+select $1, $2, $3, $4, $5 where not exists (
+    select from audit where account_id = $1 and author = $3 and subject = $5 and action = $4
+       and at > now() - interval '1 hour')
+"""
+
 _SECRET_WORDS = ("password", "secret", "token_hash", "totp", "digest")
 
 Values = Mapping[str, Any]
@@ -35,8 +43,7 @@ async def record_change(
     fields that differ are kept; if none does, nothing is written. Raises ValueError for a field
     whose name says that it is secret, and for an action that nobody declared.
     """
-    if action not in ACTIONS:
-        raise ValueError(f"callctl.core.changes does not say what {action} is")
+    _check_declared(action)
     for name in (*(before or ()), *(after or ())):
         if any(word in name for word in _SECRET_WORDS):
             raise ValueError(f"{name} does not belong in the audit log")
@@ -49,3 +56,19 @@ async def record_change(
     await connection.execute(
         AUDIT_INSERT, account_id, author.user_id, author.name, action, subject, before, after
     )
+
+
+async def record_reading(
+    connection: Any, account_id: int, author: Author, action: str, subject: str
+) -> None:
+    """Write a line before something secret is shown to `author`, one an hour. Raises ValueError for
+    an action that nobody declared."""
+    _check_declared(action)
+    await connection.execute(
+        READING_INSERT, account_id, author.user_id, author.name, action, subject
+    )
+
+
+def _check_declared(action: str) -> None:
+    if action not in ACTIONS:
+        raise ValueError(f"callctl.core.changes does not say what {action} is")

@@ -179,7 +179,7 @@ async def test_a_new_extension_leads_to_what_its_phone_has_to_be_told(
     await page.get_by_role("button", name="Look at the change").click()
     await page.get_by_role("button", name="Put it in force").click()
     await page.locator("main .note").get_by_role("link", name="Connect a phone").click()
-    document = house.daemon.routing.export(house.account, with_secrets=True)
+    document = await house.daemon.routing.export_with_secrets(house.account)
     (secret,) = (one.secret for one in document.extensions if one.number == "209")
     shown = page.locator("main dd")
     await expect(shown.nth(0)).to_have_text("127.0.0.1:5060")

@@ -136,3 +136,17 @@ async def test_reading_and_writing_are_separate_rights(ask):
     assert (await ask("GET", "", token=Scope.CALLS_READ.value))[0] == 403
     _, got = await ask("GET", "?with_secrets=true")
     assert len(got["extensions"][0]["secret"]) == 20
+
+
+async def test_who_reads_passwords_stands_in_the_audit_log_once_an_hour(ask, world):
+    await ask("PUT", "", DOCUMENT)
+    read = "select author, count(*) from audit where action = 'routing.secrets_read' group by 1"
+    await ask("GET", "")
+    await ask("GET", "?with_secrets=true", token=Scope.ROUTING_READ.value)
+    assert await world.db.fetch(read) == []
+    for _ in range(2):
+        assert (await ask("GET", "?with_secrets=true"))[0] == 200
+    assert [tuple(row) for row in await world.db.fetch(read)] == [("tester", 1)]
+    await world.db.execute("update audit set at = at - interval '61 minutes'")
+    await ask("GET", "?with_secrets=true")
+    assert [tuple(row) for row in await world.db.fetch(read)] == [("tester", 2)]

@@ -244,7 +244,7 @@ async def test_secrets_are_exported_only_when_asked_for(world):
     await world.apply(text)
     assert world.service.credentials["108"].secret == "very-secret-1"
     assert "secret" not in dump_yaml(world.service.export(world.main))
-    full = dump_yaml(world.service.export(world.main, with_secrets=True))
+    full = dump_yaml(await world.service.export_with_secrets(world.main))
     assert "secret: very-secret-1" in full
     assert (await world.apply(full)).changes == []
     assert world.service.credentials["108"].secret == "very-secret-1"

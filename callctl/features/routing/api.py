@@ -131,10 +131,13 @@ def _document_endpoints(service: RoutingService) -> list[Endpoint]:
         return plan_view(plan)
 
     async def get_document(call: ApiCall) -> Document:
-        if call.query.with_secrets and Scope.ROUTING_WRITE not in call.actor.scopes:
+        actor = call.actor
+        if not call.query.with_secrets:
+            return service.export(actor.account_id)
+        if Scope.ROUTING_WRITE not in actor.scopes:
             message = "secrets are shown to those who may change the routing"
             raise CallctlError("forbidden", message, detail={"scope": Scope.ROUTING_WRITE})
-        return service.export(call.actor.account_id, with_secrets=call.query.with_secrets)
+        return await service.export_with_secrets(actor.account_id, actor.author)
 
     async def put_document(call: ApiCall) -> ApplyResult:
         actor = _changing(service, call)

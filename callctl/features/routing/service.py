@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from callctl.core.author import Author, author_of
+from callctl.core.author import COMMAND_LINE, Author, author_of
 from callctl.core.errors import CallctlError
 from callctl.core.routing.check import Problem
 from callctl.core.routing.gate import CountingGate
@@ -297,14 +297,19 @@ class RoutingService:
         ready = prepare(parsed, account_id, self._snapshot, self._environ, source=source, file=file)
         return diff_documents(_account(self._snapshot, account_id).document, ready.stored.document)
 
-    def export(self, account_id: int, *, with_secrets: bool = False) -> structs.Document:
+    def export(self, account_id: int) -> structs.Document:
         """The account's routing in canonical form; applying it changes nothing."""
-        stored = _account(self._snapshot, account_id)
-        if not with_secrets:
-            # Its lists are copied: the snapshot in use is nobody's to change.
-            fields = {name: list(getattr(stored.document, name)) for name in KIND_OF_FIELD}
-            return msgspec.structs.replace(stored.document, **fields)
-        return add_secrets(stored, self._snapshot.credentials)
+        document = _account(self._snapshot, account_id).document
+        # Its lists are copied: the snapshot in use is nobody's to change.
+        fields = {name: list(getattr(document, name)) for name in KIND_OF_FIELD}
+        return msgspec.structs.replace(document, **fields)
+
+    async def export_with_secrets(
+        self, account_id: int, author: Author = COMMAND_LINE
+    ) -> structs.Document:
+        """`export` with the passwords of phones and carriers; the audit log says who read them."""
+        await self._store.note_secrets_read(account_id, author)
+        return add_secrets(_account(self._snapshot, account_id), self._snapshot.credentials)
 
     # One object at a time
 

@@ -16,7 +16,7 @@ from callctl.core.author import Author
 from callctl.core.errors import CallctlError
 from callctl.core.routing.model import Account, AccountKind, RecordPolicy, SipCredential
 from callctl.core.routing.package import PackageRights
-from callctl.db.audit import record_change
+from callctl.db.audit import record_change, record_reading
 from callctl.db.pool import Database
 from callctl.features.routing import structs
 from callctl.features.routing.objects import KIND_OF_FIELD, KINDS, Change, objects_of
@@ -263,6 +263,11 @@ class RoutingStore:
         )  # fmt: skip
         await connection.execute(_NOTIFY, CHANNEL, str(account_id))
         return revision
+
+    async def note_secrets_read(self, account_id: int, author: Author) -> None:
+        """For the audit log, before they are shown."""
+        async with self._db.transaction() as connection:
+            await record_reading(connection, account_id, author, "routing.secrets_read", "routing")
 
     async def get_account_revision(self, account_id: int) -> int:
         """The account's last one, 0 before the first."""
