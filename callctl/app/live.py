@@ -24,6 +24,8 @@ def why_not_live(ami: AmiClient, reader: JournalReader | None) -> NotLive | None
     read_until = reader.read_until
     ago = None if read_until is None else time.monotonic() - read_until
     since = None if ago is None else time.time() - ago
+    if reader.unreadable is not None:
+        return NotLive(Missing.JOURNAL, reader.unreadable, since)
     if reader.last_error is not None:
         return NotLive(Missing.DATABASE, reader.last_error, since)
     if ago is None or ago > LIVE_WITHIN_SECONDS:

@@ -31,5 +31,5 @@ async def _check_ami(services: Services) -> None:
 async def _check_journal(services: Services) -> None:
     if services.reader is None:
         raise RuntimeError("waits for the database")
-    if services.reader.last_error is not None:
-        raise RuntimeError(services.reader.last_error)
+    if services.reader.problem is not None:
+        raise RuntimeError(services.reader.problem)

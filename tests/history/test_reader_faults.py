@@ -6,8 +6,12 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import asyncpg
+import pytest
 
+from callctl.app.live import why_not_live
+from callctl.asterisk.ami import AmiClient
 from callctl.asterisk.journal import split_rows
+from callctl.core.calls.not_live import Missing
 from callctl.features.calls.reader import JournalReader
 
 from .conftest import Desk, eventually, fixture_rows
@@ -64,6 +68,23 @@ async def test_a_database_that_takes_no_writes_is_waited_for(desk: Desk, databas
             assert await completeness(desk) == ["complete"]
     finally:
         await admin.close()
+
+
+async def test_a_journal_that_cannot_be_read_is_not_blamed_on_the_database(desk: Desk) -> None:
+    reader = desk.reader()
+    desk.journal.mkdir()
+    with pytest.raises(IsADirectoryError):
+        await reader.run()
+    assert reader.last_error is None
+    assert str(desk.journal) in (reader.problem or "")
+    missing = why_not_live(AmiClient("127.0.0.1", 1, "nobody", ""), reader)
+    assert missing is not None
+    assert missing.missing is Missing.JOURNAL
+    desk.journal.rmdir()
+    desk.write(fixture_rows("answered"))
+    async with running(reader):
+        await desk.wait_for(1)
+    assert reader.problem is None
 
 
 async def _reconnect_all(admin: asyncpg.Connection) -> None:

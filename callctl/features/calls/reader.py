@@ -7,7 +7,8 @@ call stored and change nothing. While PostgreSQL is away nothing is read: the fi
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -117,6 +118,9 @@ class JournalReader:
         self._store_at = 0.0
         self.caught_up = asyncio.Event()
         self.last_error: str | None = None
+        """What the database says to it, until it takes calls again."""
+        self.unreadable: str | None = None
+        """Why the journal's files cannot be read, until they can."""
         self.read_until: float | None = None
         """Whatever Asterisk had written by then (monotonic seconds) has been read."""
 
@@ -130,9 +134,12 @@ class JournalReader:
         self._assembly = CallAssembly(self._grace_seconds)
         self._poison.clear()
         self.read_until = None
-        await self._retry(self._start)
+        await self._retry(self._find_position)
+        with self._reading():
+            self._open_files()
         while True:
-            read = await self._read_ahead()
+            with self._reading():
+                read = await self._read_ahead()
             self._cut_off()
             backlog = read >= READ_ROWS
             store_now = backlog or time.monotonic() >= self._store_at
@@ -168,6 +175,11 @@ class JournalReader:
         return self._assembly.close_channels(uniqueids, time.monotonic())
 
     @property
+    def problem(self) -> str | None:
+        """What keeps it from going on, in the words of what refuses."""
+        return self.unreadable or self.last_error
+
+    @property
     def open_calls(self) -> int:
         return len(self._assembly)
 
@@ -186,9 +198,20 @@ class JournalReader:
                 self.last_error = None
                 return
 
-    async def _start(self) -> None:
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.unreadable = f"{error.filename or self._files.path}: {error.strerror or error}"
+            raise
+        self.unreadable = None
+
+    async def _find_position(self) -> None:
         row = await self._db.fetchrow(store.POSITION_SELECT, self._systemname)
         self._saved = Position(row["generation"], row["position"]) if row else None
+
+    def _open_files(self) -> None:
         if not self._files.open_at(self._saved):
             log.error("journal_position_lost", saved=str(self._saved))
 

@@ -28,7 +28,9 @@ class JournalSide(Protocol):
     """What is asked of the journal's reader."""
 
     read_until: float | None
-    last_error: str | None
+
+    @property
+    def problem(self) -> str | None: ...
 
     def open_channels(self) -> frozenset[str]: ...
 

@@ -162,7 +162,7 @@ class SelfCheck:
         behind = time.monotonic() - (self._began if until is None else until)
         if behind < BEHIND_SECONDS:
             return []
-        reason = reader.last_error if reader is not None else "it waits for the database"
+        reason = reader.problem if reader is not None else "it waits for the database"
         return [Finding("journal_behind", "", f"for {behind:.0f} s; {reason or 'reads a backlog'}")]
 
     async def _check_damage(self) -> Findings:
