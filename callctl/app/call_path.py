@@ -73,8 +73,8 @@ def build_journal_reader(services: Services) -> JournalReader:
         on_calls=lambda records: _calls_stored(services, records),
         on_channels=services.channel_watch.channels_read,
         on_rows=services.live.rows_read,
+        before_store=services.live.forget_news,
         steps=(
-            services.live.forget_news,
             clients_of_calls,
             prove_numbers,
             services.charging.price_stored,

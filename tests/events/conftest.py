@@ -73,8 +73,8 @@ async def following(desk: Desk, *more: Any) -> AsyncIterator[Following]:
         open_channels=lambda: reader.open_channels() if reader else frozenset(),
         why_not_live=lambda: None,
     )
-    desk.steps = [live.forget_news, *more, tell_stored_calls]
-    reader = desk.reader(on_rows=live.rows_read)
+    desk.steps = [*more, tell_stored_calls]
+    reader = desk.reader(on_rows=live.rows_read, before_store=live.forget_news)
     tasks = [asyncio.create_task(reader.run()), asyncio.create_task(live.run())]
     try:
         yield Following(desk, live, reader, tasks)

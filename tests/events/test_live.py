@@ -1,5 +1,7 @@
 """Calls that go on, from the journal's file to the view and the outbox."""
 
+import asyncio
+
 import pytest
 
 from callctl.app.live import ongoing_call
@@ -87,6 +89,22 @@ async def test_somebody_with_calls_of_their_own_sees_no_others(desk: Desk) -> No
         assert [c.extension for c in acted_on.talking_extensions()] == ["201"]
 
 
+async def test_a_call_s_end_waits_for_its_beginning_that_is_being_told(
+    desk: Desk, db: Database
+) -> None:
+    async with following(desk) as now:
+        async with db.transaction() as connection:
+            await connection.execute("lock table outbox in access exclusive mode")
+            desk.write(b"".join(rows_now("answered")[:7]))
+            await eventually(lambda: is_waited_for(db), "what goes on waits to be told")
+            (call,) = now.live.calls()
+            end = asyncio.create_task(now.live.forget_news([call.call_id]))
+            await asyncio.wait([end], timeout=0.05)
+            assert not end.done()
+        await end
+        assert await now.kinds() == LIVE
+
+
 async def test_what_rang_while_the_database_was_away_is_not_told_after_the_end(
     desk: Desk, db: Database
 ) -> None:
@@ -96,7 +114,6 @@ async def test_what_rang_while_the_database_was_away_is_not_told_after_the_end(
         async with db.transaction() as connection:
             await connection.execute("lock table outbox in access exclusive mode")
             desk.write(b"".join(rows))
-            await now.live.forget_news(None, [])
 
             async def read() -> bool:
                 return now.reader.read_until is not None and not now.reader.open_channels()
@@ -106,6 +123,10 @@ async def test_what_rang_while_the_database_was_away_is_not_told_after_the_end(
         kinds = await now.kinds()
         assert kinds.count("call.ended") == 1
         assert kinds[-1] == "call.ended"
+
+
+async def is_waited_for(db: Database) -> bool:
+    return bool(await db.fetchval("select exists (select from pg_locks where not granted)"))
 
 
 async def ended(now: object) -> bool:

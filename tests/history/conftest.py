@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from callctl.asterisk.journal_files import JournalFiles
 from callctl.core.calls.record import CallRecord
 from callctl.core.routing.model import Account, AccountRouting, Extension, Trunk, build_table
 from callctl.db.pool import Database
-from callctl.features.calls.reader import JournalReader, OnRows, StoreStep
+from callctl.features.calls.reader import JournalReader, StoreStep
 from callctl.features.calls.service import CallService
 
 FIXTURES = Path(__file__).parent.parent / "calls"
@@ -52,9 +53,7 @@ class Desk:
         account = Account(account_id, "lab", "Lab", country="US")
         self.table = build_table((AccountRouting(account, extensions, trunks),))
 
-    def reader(
-        self, grace_seconds: float = 0.05, on_rows: OnRows = lambda events: None
-    ) -> JournalReader:
+    def reader(self, grace_seconds: float = 0.05, **more: Any) -> JournalReader:
         return JournalReader(
             JournalFiles(self.journal),
             self.db,
@@ -64,8 +63,8 @@ class Desk:
             grace_seconds=grace_seconds,
             retention_days=90,
             on_calls=self.told.extend,
-            on_rows=on_rows,
             steps=self.steps,
+            **more,
         )
 
     def write(self, data: bytes) -> None:

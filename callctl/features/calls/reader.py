@@ -73,12 +73,20 @@ StoreStep = Callable[[Any, Sequence[StoredRecord]], Awaitable[None]]
 """Does, on the given connection, what belongs into the transaction that stores these calls: events,
 clients, charges. Told of each call that is new, and again when it is rebuilt."""
 
+BeforeStore = Callable[[Sequence[str]], Awaitable[None]]
+"""Told of the channels (unique ids) of calls that are over, before the transaction that stores
+them begins: for what must be written before it or not at all. It must not fail."""
+
 OnChannels = Callable[[Sequence[str]], None]
 """Told which channels (unique ids) the rows just read speak of for the first time."""
 
 OnRows = Callable[[Sequence[CelEvent]], None]
 """Told of every row that is read, before it is stored and perhaps again after a restart: for what
 follows calls while they go on. It must be quick and cannot fail: nothing waits for it."""
+
+
+async def _nothing_before(uniqueids: Sequence[str]) -> None:
+    """For a reader alone."""
 
 
 class JournalReader:
@@ -97,6 +105,7 @@ class JournalReader:
         on_calls: OnCalls = lambda calls: None,
         on_channels: OnChannels = lambda uniqueids: None,
         on_rows: OnRows = lambda events: None,
+        before_store: BeforeStore = _nothing_before,
         steps: Sequence[StoreStep] = (),
     ) -> None:
         self._files = files
@@ -108,6 +117,7 @@ class JournalReader:
         self._on_calls = on_calls
         self._on_channels = on_channels
         self._on_rows = on_rows
+        self._before_store = before_store
         self._steps = tuple(steps)
         self._grace_seconds = grace_seconds
         self._assembly = CallAssembly(grace_seconds)
@@ -283,6 +293,7 @@ class JournalReader:
         stored: list[StoredRecord] = []
         poison = list(self._poison)
         built = await self._build_all(calls)
+        await self._before_store([i for call in calls for i in call.ids])
         async with self._db.transaction() as connection:
             await connection.execute(WRITE_MODE)
             ids = [i for call in calls for i in call.ids]

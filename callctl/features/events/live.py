@@ -6,7 +6,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import asyncpg
 import msgspec
@@ -14,7 +13,6 @@ import msgspec
 from callctl.core.calls.events import CelEvent
 from callctl.core.calls.live import LiveCall, LiveCalls, LiveNews
 from callctl.core.calls.not_live import NotLive
-from callctl.core.calls.record import StoredRecord
 from callctl.core.errors import CallctlError
 from callctl.core.money.call_costs import NO_COST, CallCost
 from callctl.core.money.tariffs import EMERGENCY
@@ -72,6 +70,7 @@ class LiveDesk:
         self._running_cost = running_cost
         self._live = LiveCalls()
         self._news: deque[LiveNews] = deque(maxlen=MOST_NEWS)
+        self._writing = asyncio.Lock()
 
     def rows_read(self, events: Sequence[CelEvent]) -> None:
         """For the journal's reader: in memory only, a few microseconds a row. Whatever goes wrong
@@ -164,12 +163,12 @@ class LiveDesk:
             account_id, number, call.trunk, call.answered_us, now_us, incoming
         )
 
-    async def forget_news(self, _connection: Any, calls: Sequence[StoredRecord]) -> None:
-        """A `StoreStep`: that a call rings is no news when it is over, and must not be told after
-        its end."""
-        if self._news:
-            over = {u for c in calls for u in (leg.uniqueid for leg in c.record.legs)}
-            kept = [n for n in self._news if n.call.call_id not in over]
+    async def forget_news(self, uniqueids: Sequence[str]) -> None:
+        """Before the calls of these channels are stored: that a call rings is no news when it is
+        over, and must not be told after its end. Events are told in the order in which their
+        transactions began, so that news on their way are waited for."""
+        async with self._writing:
+            kept = [n for n in self._news if n.call.call_id not in set(uniqueids)]
             self._news = deque(kept, maxlen=MOST_NEWS)
 
     async def run(self) -> None:
@@ -183,8 +182,16 @@ class LiveDesk:
 
     async def flush(self) -> None:
         """Write the news there is, in one transaction. Without PostgreSQL it waits."""
+        try:
+            async with self._writing:
+                await self._write_news()
+        except (CallctlError, OSError, asyncpg.PostgresError) as error:
+            log.warning("live_events_wait", events=len(self._news), error=str(error))
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _write_news(self) -> None:
+        """News that come meanwhile stay; if it fails, all do."""
         batch = list(self._news)
-        self._news.clear()
         try:
             await self._write(batch)
         except _EVENT_AT_FAULT:
@@ -193,10 +200,8 @@ class LiveDesk:
                     await self._write([news])
                 except _EVENT_AT_FAULT as error:
                     log.error("live_event_lost", call_id=news.call.call_id, error=str(error))
-        except (CallctlError, OSError, asyncpg.PostgresError) as error:
-            log.warning("live_events_wait", events=len(batch), error=str(error))
-            self._news.extendleft(reversed(batch))
-            await asyncio.sleep(RETRY_SECONDS)
+        written = set(map(id, batch))
+        self._news = deque((n for n in self._news if id(n) not in written), maxlen=MOST_NEWS)
 
     async def _write(self, batch: Sequence[LiveNews]) -> None:
         events = [self._event(news) for news in batch]
