@@ -160,6 +160,7 @@ async def routing(walk: Walk) -> None:
         await walk.change("PUT", f"{path}/{{name}}", new | change, name=name)
         await walk.change("DELETE", f"{path}/{{name}}", name=name)
     document = await walk.ask("GET", "/api/v1/routing")
+    await walk.change("GET", "/routing?with_secrets=true")
     document["account"]["name"] = "another"
     await walk.change("PUT", "/routing", document)
     hold = await walk.id_of("limit_holds")

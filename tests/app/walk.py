@@ -61,7 +61,8 @@ class Walk:
         **ids: object,
     ) -> Any:
         """The answer. An operation that takes a key is sent again, with that key."""
-        operation, url = f"{method} /api/v1{path}", f"/api/v1{path.format(**ids)}"
+        operation = f"{method} /api/v1{path.partition('?')[0]}"
+        url = f"/api/v1{path.format(**ids)}"
         endpoint = self._takes_key.get(operation)
         key = secrets.token_hex(8) if endpoint else None
         before = await self._lines()
