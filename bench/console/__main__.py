@@ -21,7 +21,7 @@ from callctl.asterisk.runtime import free_port
 from callctl.config import load_settings
 from callctl.console.navigation import MENU
 from callctl.core.author import Author
-from callctl.core.permissions import ALL_SCOPES
+from callctl.core.permissions import ALL_SCOPES, Role
 from callctl.db.embedded import EmbeddedPostgres
 from callctl.features.people.model import NewUser
 from callctl.http.endpoint import Actor
@@ -140,7 +140,7 @@ async def _furnish(daemon: Daemon, account: int) -> None:
     routing = f"{head}\nextensions: [{extensions}]\n"
     await daemon.routing.apply(account, routing, Author(LOGIN))
     boss = Actor(account, LOGIN, ALL_SCOPES)
-    new = NewUser(LOGIN, "Bench", "administrator", extension="1010", password=PASSWORD)
+    new = NewUser(LOGIN, "Bench", Role.ADMINISTRATOR, extension="1010", password=PASSWORD)
     await daemon.users.create_user(boss, new)
 
 

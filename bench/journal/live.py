@@ -92,7 +92,8 @@ def make_reader(db: Database, journal: Path, account_id: int, on_calls: OnCalls)
         retention_days=90,
         on_calls=on_calls,
         on_rows=live.rows_read,
-        steps=(live.forget_news, long_calls.mark_stored, tell_stored_calls),
+        before_store=live.forget_news,
+        steps=(long_calls.mark_stored, tell_stored_calls),
     )
 
 

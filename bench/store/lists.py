@@ -202,6 +202,7 @@ async def scan_ms(db: Database, asked: Asked) -> float:
         filters = msgspec.structs.replace(filters, extension=None)
     async with db.transaction() as connection:
         values = await list_values(connection, scope, filters)
+        assert values is not None, "all that is asked for is there"
         if part := values.pop("number_part", None):
             found = await connection.fetch(MATCHING, part)
             values["numbers"] = [row[0] for row in found]

@@ -18,14 +18,13 @@ import asyncpg
 from callctl.asterisk.journal import Poison, RawRow, parse_row, split_rows
 from callctl.asterisk.journal_files import JournalFiles, Position
 from callctl.core.calls.assembly import CallAssembly, OpenCall
-from callctl.core.calls.build import build_call
 from callctl.core.calls.events import CelEvent
 from callctl.core.calls.record import CallRecord, StoredRecord
 from callctl.core.errors import CallctlError
 from callctl.core.routing.model import RoutingTable
 from callctl.db.pool import WRITE_MODE, Database
 from callctl.features.calls import store
-from callctl.features.calls.attribution import attribute, inventory_of
+from callctl.features.calls.record_maker import RecordMaker
 from callctl.features.calls.rollups import RollupChanges
 from callctl.telemetry.log import get_logger
 from callctl.telemetry.metrics import (
@@ -110,9 +109,8 @@ class JournalReader:
     ) -> None:
         self._files = files
         self._db = db
-        self._table = table
+        self._maker = RecordMaker(table, default_account_id)
         self._systemname = systemname
-        self._default_account_id = default_account_id
         self._retention_days = retention_days
         self._on_calls = on_calls
         self._on_channels = on_channels
@@ -324,7 +322,7 @@ class JournalReader:
         """The calls' records, with pauses in which the daemon does what cannot wait."""
         built = []
         for number, call in enumerate(calls, 1):
-            built.append(self._build(call.events, call.raw, call.damaged))
+            built.append(self._maker.make(call))
             if number % PAUSE_CALLS == 0:
                 await asyncio.sleep(0)
         return built
@@ -339,48 +337,14 @@ class JournalReader:
     ) -> StoredRecord | None:
         """Add late rows to the stored call(s) they belong to; None when they are not new."""
         existing = await store.find_existing(connection, call.ids)
-        old_raw = [raw for _, rows in existing.values() for raw in split_rows(rows)]
-        old = set(old_raw)
-        new = [(e, r) for e, r in zip(call.events, call.raw, strict=True) if r not in old]
-        if not new:
-            return None
-        events = [
-            parsed
-            for i, raw in enumerate(old_raw)
-            if isinstance(parsed := parse_row(RawRow(0, raw), i - len(old_raw)), CelEvent)
-        ]
-        events += [e for e, _ in new]
-        built = self._build(events, [*old_raw, *(r for _, r in new)], True)
+        stored = [raw for _, rows in existing.values() for raw in split_rows(rows)]
+        built = self._maker.make_again(stored, call)
         if built is None:
             return None
         keep, *losers = sorted(existing)
         await sums.before_change((keep, *losers))
         await store.replace_call(connection, keep, built, losers)
         return built.as_stored(keep, new=False)
-
-    def _build(
-        self, events: Sequence[CelEvent], raw: Sequence[bytes], damaged: bool
-    ) -> store.StoredCall | None:
-        table = self._table()
-        record = build_call(events, self._inventory(table), damaged=damaged)
-        if record is None:
-            return None
-        owner = attribute(record, table, self._default_account_id)
-        return store.StoredCall(
-            record,
-            owner.account_id,
-            owner.from_number,
-            owner.to_number,
-            owner.destination_number,
-            store.pack_rows(raw),
-        )
-
-    _inventory_for: tuple[RoutingTable, Any] | None = None
-
-    def _inventory(self, table: RoutingTable) -> Any:
-        if self._inventory_for is None or self._inventory_for[0] is not table:
-            self._inventory_for = (table, inventory_of(table))
-        return self._inventory_for[1]
 
     async def _quarantine(self, connection: Any, poison: Sequence[tuple[int, Poison]]) -> None:
         for position, piece in poison:
