@@ -20,7 +20,88 @@ CAUSES = {
     "unallocated": N_("no such number"),
     "unavailable": N_("not available"),
 }
-_VALUES: Mapping[str, Mapping[str, str]] = {"strategy": STRATEGIES, "cause": CAUSES}
+RECORD_POLICIES = {
+    "inherit": N_("as the next rule says"),
+    "always": N_("always"),
+    "inbound": N_("incoming calls"),
+    "outbound": N_("outgoing calls"),
+    "internal": N_("internal calls"),
+    "external": N_("calls with outside"),
+    "never": N_("never"),
+}
+_TRUNK_ORDERS = {"listed": N_("as listed"), "cheapest": N_("the cheapest first")}
+_VALUES: Mapping[str, Mapping[str, str]] = {
+    "strategy": STRATEGIES,
+    "cause": CAUSES,
+    "record": RECORD_POLICIES,
+    "order": _TRUNK_ORDERS,
+}
+FIELDS = {
+    "allow_transit": N_("may send calls on to others"),
+    "at": N_("at"),
+    "blocked_callers": N_("blocked callers"),
+    "caller_id_name": N_("name shown"),
+    "caller_id_number": N_("number shown"),
+    "callers": N_("by caller"),
+    "cause": N_("the caller hears"),
+    "closed": N_("when closed"),
+    "code": N_("code"),
+    "country": N_("country"),
+    "day": N_("day"),
+    "dnd": N_("do not disturb"),
+    "enabled": N_("in use"),
+    "extension": N_("extension"),
+    "forward_always": N_("always forwarded to"),
+    "forward_busy": N_("forwarded when busy to"),
+    "forward_no_answer": N_("forwarded without an answer to"),
+    "forward_unavailable": N_("forwarded when not there to"),
+    "from": N_("from"),
+    "holidays": N_("holidays"),
+    "host": N_("host"),
+    "label": N_("label"),
+    "limits": N_("limits"),
+    "match": N_("matches"),
+    "max_call_seconds": N_("longest call (s)"),
+    "max_channels": N_("most calls at once"),
+    "max_contacts": N_("most phones"),
+    "max_seconds": N_("at most (s)"),
+    "may_dial": N_("may dial"),
+    "members": N_("members"),
+    "name": N_("name"),
+    "number": N_("number"),
+    "number_format": N_("writes numbers as"),
+    "open": N_("open"),
+    "order": N_("trunks are tried"),
+    "patterns": N_("numbers dialled"),
+    "paused": N_("paused"),
+    "permission": N_("permission needed"),
+    "pickup_group": N_("pickup group"),
+    "port": N_("port"),
+    "prepend": N_("put before it"),
+    "qualify_seconds": N_("asked whether it is there every (s)"),
+    "reason": N_("reason"),
+    "record": N_("recorded"),
+    "record_announce": N_("said before recording"),
+    "record_share": N_("recorded of 100 calls"),
+    "register": N_("registers there"),
+    "ring_seconds": N_("rings (s)"),
+    "schedule": N_("schedule"),
+    "secret": N_("password"),
+    "secret_env": N_("password is in"),
+    "strategy": N_("strategy"),
+    "strip": N_("digits cut off"),
+    "then": N_("when nobody answers"),
+    "timezone": N_("time zone"),
+    "to": N_("goes to"),
+    "transport": N_("transport"),
+    "trunks": N_("trunks"),
+    "trust_identity": N_("caller's number is trusted"),
+    "username": N_("user name"),
+    "via": N_("by trunk"),
+    "weekly": N_("open in the week"),
+    "yearly": N_("every year"),
+}
+"""The fields of the routing's objects, as people call them."""
 _PLACES = {
     "extension": N_("extension"),
     "hunt_group": N_("hunt group"),
@@ -39,6 +120,11 @@ _KEYS = ("extension", "match", "day", "name")
 def kind_in_words(field: str) -> str:
     """One object of the document's `field`: ``hunt_groups`` as "hunt group"."""
     return gettext(KINDS[field].one) if field in KINDS else field.replace("_", " ")
+
+
+def field_in_words(field: str) -> str:
+    """A field of an object; one of a newer version by its own name."""
+    return gettext(FIELDS[field]) if field in FIELDS else field.replace("_", " ")
 
 
 def in_words(field: str, value: Any) -> str:
@@ -77,7 +163,7 @@ def _place_in_words(value: str) -> str:
 
 
 def _object_in_words(value: Mapping[str, Any]) -> str:
-    """``201 (paused)``, ``2026-12-25 (Christmas, yearly)``."""
+    """``201 (paused)``, ``2026-12-25 (Christmas, every year)``."""
     key = next((name for name in _KEYS if value.get(name)), None)
     more = [
         str(one) if name == "name" else _part_in_words(name, one)
@@ -91,5 +177,5 @@ def _object_in_words(value: Mapping[str, Any]) -> str:
 
 
 def _part_in_words(name: str, value: Any) -> str:
-    said = name.replace("_", " ")
+    said = field_in_words(name)
     return said if value is True else f"{said} {in_words(name, value)}"

@@ -2,10 +2,20 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from callctl.console.routing_words import STRATEGIES, in_words, kind_in_words, refusal_in_words
-from callctl.core.routing.model import RingStrategy
+from callctl.console.routing_words import (
+    FIELDS,
+    RECORD_POLICIES,
+    STRATEGIES,
+    field_in_words,
+    in_words,
+    kind_in_words,
+    refusal_in_words,
+)
+from callctl.core.routing.model import RecordPolicy, RingStrategy
+from callctl.features.routing.objects import KINDS, Kind
 
 
 @pytest.mark.parametrize(
@@ -13,14 +23,18 @@ from callctl.core.routing.model import RingStrategy
     [
         ("members", ["101", "102", "106"], "101 → 102 → 106"),
         ("members", ["101", {"extension": "102", "paused": True}], "101 → 102 (paused)"),
-        ("patterns", ["+44X", {"match": "0X", "strip": 1, "prepend": ""}], "+44X, 0X (strip 1)"),
+        (
+            "patterns",
+            ["+44X", {"match": "0X", "strip": 1, "prepend": ""}],
+            "+44X, 0X (digits cut off 1)",
+        ),
         ("to", ["hunt_group:sales", "hangup:busy"], "hunt group sales → hang up: busy"),
         ("to", "extension:101", "extension 101"),
-        ("callers", [{"match": "+44", "to": ["extension:1"]}], "+44 (to extension 1)"),
+        ("callers", [{"match": "+44", "to": ["extension:1"]}], "+44 (goes to extension 1)"),
         (
             "holidays",
             [{"day": "2026-12-25", "name": "Christmas", "yearly": True}],
-            "2026-12-25 (Christmas, yearly)",
+            "2026-12-25 (Christmas, every year)",
         ),
         ("strategy", "round_robin", "one after the other, starting with the next"),
         ("weekly", ["mon-fri 08:00-17:00"], "mon-fri 08:00-17:00"),
@@ -55,3 +69,11 @@ def test_kinds_and_strategies_have_their_words() -> None:
     assert kind_in_words("hunt_groups") == "hunt group"
     assert kind_in_words("of_a_newer_version") == "of a newer version"
     assert set(STRATEGIES) == set(RingStrategy)
+    assert set(RECORD_POLICIES) == set(RecordPolicy)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=[kind.field for kind in KINDS])
+def test_every_field_of_an_object_has_its_word(kind: Kind) -> None:
+    fields = {field.encode_name for field in msgspec.structs.fields(kind.struct)}
+    assert fields - set(FIELDS) == set()
+    assert field_in_words("of_a_newer_version") == "of a newer version"
