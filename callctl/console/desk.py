@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from callctl.console import language, routing_words, trade_words, words
+from callctl.console import error_words, language, routing_words, trade_words, words
 from callctl.console.assets import asset
 from callctl.console.forms import FileOfForm, Form, read_form, read_upload
 from callctl.console.language import LANGUAGES, N_, Language, gettext, ngettext, speak, zone_of
@@ -214,6 +214,7 @@ class Desk:
         self._templates.globals |= {
             "asset": asset,
             "words": words,
+            "errors": error_words,
             "said": routing_words,
             "trade": trade_words,
             "LANGUAGES": LANGUAGES,

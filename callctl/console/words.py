@@ -1,13 +1,12 @@
 """How the console says things to people."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode
 
-import msgspec
 from babel.numbers import format_decimal
 
 from callctl.console.language import N_, Language, gettext, spoken
@@ -161,6 +160,14 @@ ROLES = {
     "manager": N_("Manager"),
 }
 
+ROLE_MEANINGS = {
+    "administrator": N_("Does everything: people, routing, money, settings."),
+    "head": N_("Sees all calls and reports, routing and money; listens in. Changes none of these."),
+    "group_leader": N_("Sees and hears the calls of their group, and listens in."),
+    "manager": N_("Sees and hears their own calls; calls back, writes notes."),
+}
+"""What a role is for (R003-86); docs/permissions.md has every right of it."""
+
 COMPLETENESS = {
     "repaired": N_(
         "This record was put together again after some of its events came late or damaged."
@@ -269,46 +276,6 @@ def is_about(error: CallctlError | None, name: str) -> bool:
     """Whether it is the field `name` (``note``, ``administrator.name``) that is wrong."""
     place = (error.field or "").partition(".")[2] if error else ""
     return place == name or place.startswith(f"{name}.")
-
-
-def sentence(error: CallctlError) -> str:
-    """An error's words for a person: the field is named where there is one."""
-    place = (error.field or "").rpartition(".")[2].replace("_", " ")
-    text = f"{place}: {error.message}" if place else error.message
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith(".") else f"{text}."
-
-
-def details(error: CallctlError) -> Iterator[str]:
-    """What an error says beyond its sentence, a line each; the first twenty."""
-    found: Any = error.detail
-    if isinstance(found, str):
-        yield found
-    if isinstance(found, Mapping) and "shortfall" in found:
-        missing = money(found["shortfall"], found.get("currency"))
-        yield gettext("Missing: {amount}").format(amount=missing)
-    if isinstance(found, list):
-        for item in found[:20]:
-            yield _detail(item)
-
-
-def _detail(item: Any) -> str:
-    if isinstance(item, msgspec.Struct):
-        item = msgspec.to_builtins(item)
-    if not isinstance(item, Mapping):
-        return str(item)
-    if "expected" in item:
-        planned = ", ".join(item.get("planned") or ()) or item.get("problem") or ""
-        return gettext("{name}: expected {expected}, but it would be {planned}").format(
-            name=item.get("name") or item.get("path"),
-            expected=", ".join(item["expected"]),
-            planned=planned,
-        )
-    place = item.get("path") or item.get("field") or ""
-    if "line" in item:
-        place = gettext("line {line}").format(line=item["line"])
-        place += f", {item['column']}" if item.get("column") else ""
-    return f"{place}: {item.get('message', '')}" if place else str(item.get("message", item))
 
 
 def query(fields: Mapping[str, Any], **more: Any) -> str:

@@ -29,7 +29,7 @@ PHONE = ViewportSize(width=375, height=780)
 DESKTOP = ViewportSize(width=1360, height=860)
 LAPTOP = ViewportSize(width=1280, height=800)
 CUT_COLUMNS = """
-() => { const s = document.querySelector('.list .scroll'); return s.scrollWidth - s.clientWidth; }
+() => { const s = document.querySelector('main .scroll'); return s.scrollWidth - s.clientWidth; }
 """
 """How many pixels of a list are beyond its edge."""
 

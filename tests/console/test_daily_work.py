@@ -117,7 +117,9 @@ async def test_a_callback_is_owed_given_to_somebody_and_settled(
     # After the call that the test before has placed, and not in the same second.
     await house.call("missed_by_all", 0)
     page = await sign_in()
+    await page.set_viewport_size(LAPTOP)
     await page.goto("/callbacks")
+    assert await page.evaluate(CUT_COLUMNS) == 0
     row = page.get_by_role("region", name="Callbacks owed").locator("tbody tr").first
     await row.locator("[name=extension]").fill("202")
     await row.get_by_role("button", name="Give").click()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.console.axe import COLOURS, findings
 from tests.console.comfort import kept_from_keys, moved
-from tests.console.conftest import DESKTOP, PHONE, SignIn
+from tests.console.conftest import DESKTOP, LAPTOP, PHONE, SignIn
 from tests.console.house import House
 from tests.console.pictures import take
 
@@ -56,6 +56,11 @@ _CUT_OFF = """
   [...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > 376)
     .slice(0, 4).map(e => e.outerHTML.slice(0, 150))
 """
+_SIDEWAYS = """
+() => [...document.querySelectorAll('main .scroll')].map(e => e.scrollWidth - e.clientWidth)
+  .filter(beyond => beyond > 0)
+"""
+"""Pixels of tables that a person would have to look for beyond their edge."""
 
 
 async def test_nothing_keeps_anybody_out_is_cut_off_or_moves(sign_in: SignIn, house: House) -> None:
@@ -80,6 +85,8 @@ async def test_nothing_keeps_anybody_out_is_cut_off_or_moves(sign_in: SignIn, ho
         found["moves"] = await moved(page)
         found["dark"] = await findings(page, COLOURS)
         found["keyboard"] = await kept_from_keys(page)
+        await page.set_viewport_size(LAPTOP)
+        found["beyond a laptop's edge"] = await page.evaluate(_SIDEWAYS)
         if any(found.values()):
             wrong[path] = {name: what for name, what in found.items() if what}
     assert not wrong, json.dumps(wrong, indent=1)

@@ -63,7 +63,8 @@ class Destination:
         """Read ``kind:target``. Raises ValueError that names the kinds there are."""
         kind, colon, target = text.partition(":")
         if not colon or not target.strip():
-            raise ValueError(f"{text!r} is not a destination: write kind:target")
+            as_in = "extension:101, hunt_group:sales or hangup:busy"
+            raise ValueError(f"{text!r} is no place for a call: write it as {as_in}")
         try:
             return cls(DestinationKind(kind.strip()), target.strip())
         except ValueError:
