@@ -162,6 +162,42 @@ async def test_a_client_is_made_of_a_call_found_changed_and_merged(
     await expect(page.locator("main")).to_contain_text("No client matches")
 
 
+async def test_two_who_edit_a_client_at_once_lose_nothing_of_each_other(sign_in: SignIn) -> None:
+    ours, theirs = await sign_in(), await sign_in("hanna")
+    await ours.goto("/clients/new")
+    await ours.fill("[name=name]", "Edited Twice Ltd")
+    await ours.fill("[name=numbers]", "+44 20 7946 0571 office\n+44 20 7946 0572")
+    await ours.click("button.main:has-text('Save')")
+    await expect(ours.locator("h1")).to_contain_text("Edited Twice Ltd")
+    card = ours.url.split("?")[0]
+    for page in (ours, theirs):
+        await page.goto(f"{card}/edit")
+    await theirs.fill("[name=notes]", "theirs: pays by card")
+    await theirs.click("button.main:has-text('Save')")
+    await expect(theirs.locator("[role=status]")).to_contain_text("Saved")
+
+    await ours.fill("[name=notes]", "ours: moved to Leeds")
+    async with ours.expect_response(lambda r: r.request.method == "POST") as answer:
+        await ours.click("button.main:has-text('Save')")
+    assert (await answer.value).status == 409
+    await expect(ours.locator("main [role=alert]")).to_contain_text("Somebody changed this client")
+    await expect(ours.locator("[name=notes]")).to_have_value("ours: moved to Leeds")
+    # What is the same on both sides is not named.
+    await expect(ours.locator("[data-now]")).to_have_text(["now: theirs: pays by card"])
+    assert await findings(ours) == []
+    await theirs.reload()
+    await expect(theirs.locator("main")).to_contain_text("theirs: pays by card")
+
+    await ours.fill("[name=notes]", "pays by card, moved to Leeds")
+    await ours.fill("[name=numbers]", "nonsense")
+    await ours.click("button.main:has-text('Save')")
+    await expect(ours.locator("main .note.red")).to_be_visible()
+    await ours.fill("[name=numbers]", "+44 20 7946 0571")
+    await ours.click("button.main:has-text('Save')")
+    await expect(ours.locator("[role=status]")).to_contain_text("Saved")
+    await expect(ours.locator("main")).to_contain_text("pays by card, moved to Leeds")
+
+
 async def test_a_recording_shows_both_sides_plays_and_is_a_favourite(
     sign_in: SignIn, house: House
 ) -> None:

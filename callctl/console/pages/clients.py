@@ -1,7 +1,9 @@
 """Clients: the list, a card with its history, new ones, merging (R002-18, R003-40 to R003-45)."""
 
+import hashlib
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
 from callctl.console import words
@@ -74,19 +76,41 @@ async def new(visit: Visit) -> web.StreamResponse:
 
 async def edit(visit: Visit) -> web.StreamResponse:
     client = await visit.get(f"/clients/{visit.path('id')}")
-    sent = [(name, getattr(client, name) or "") for name in ("name", "kind", *_FIELDS)]
+    as_it_is = _form_of(client)
+    return await _form(visit, client, as_it_is, made_from=_digest(as_it_is))
+
+
+def _form_of(client: Any) -> Form:
+    """The form as it is before anybody writes in it."""
+    fields = [(name, getattr(client, name) or "") for name in ("name", "kind", *_FIELDS)]
     numbers = "\n".join(f"{n.number} {n.label}".strip() for n in client.numbers)
-    return await _form(visit, client, Form([*sent, ("numbers", numbers)]))
+    return Form([*fields, ("numbers", numbers)])
+
+
+def _digest(form: Form) -> str:
+    """What a form carries of what it was made from, so that it is seen at saving whether somebody
+    saved another meanwhile. Of the fields alone: a call or a group changes none of them."""
+    return hashlib.sha256(msgspec.json.encode(dict(form))).hexdigest()
 
 
 async def _form(
-    visit: Visit, client: Any, sent: Form, error: CallctlError | None = None
+    visit: Visit,
+    client: Any,
+    sent: Form,
+    error: CallctlError | None = None,
+    *,
+    made_from: str = "",
+    present: Form | None = None,
 ) -> web.Response:
+    """`present`: what somebody else made of the client meanwhile, to be shown beside `sent`."""
+    status = 200 if present is None else 409
     return visit.page(
         "clients/form.html",
-        error.status if error else 200,
+        error.status if error else status,
         client=client,
         sent=sent,
+        made_from=made_from,
+        present=present,
         types=[one for one in await _types(visit) if not one.retired],
         error=error,
     )
@@ -105,7 +129,13 @@ async def create(visit: Visit) -> web.StreamResponse:
 
 
 async def save(visit: Visit) -> web.StreamResponse:
+    """Nothing is saved over what somebody else saved since the form was made."""
     form, id_ = await visit.form(), visit.path("id")
+    client = await visit.get(f"/clients/{id_}")
+    present = _form_of(client)
+    made_from = _digest(present)
+    if form.get("made_from") != made_from:
+        return await _form(visit, client, form, made_from=made_from, present=present)
     body: dict[str, Any] = {**form.sent("name", *_FIELDS), "numbers": _numbers(form)}
     body["type"] = form.get("type") or None
     try:
@@ -113,7 +143,7 @@ async def save(visit: Visit) -> web.StreamResponse:
     except CallctlError as error:
         if error.code not in _PROBLEMS:
             raise
-        return await _form(visit, await visit.get(f"/clients/{id_}"), form, error)
+        return await _form(visit, client, form, error, made_from=made_from)
     return visit.go(f"/clients/{id_}", "saved")
 
 
