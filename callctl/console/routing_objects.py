@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import yaml
 
 from callctl.console.forms import Form
 from callctl.console.language import N_
 from callctl.console.week import DAYS, weekly_lines
 from callctl.core.errors import CallctlError
+from callctl.features.routing.objects import KIND_OF_FIELD
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,31 @@ def object_of(kind: ObjectKind, form: Form, before: Mapping[str, Any]) -> dict[s
         return _of_text(form.get("text", ""))
     made = {**before, **_MAKERS[kind.field](form)}
     return {name: value for name, value in made.items() if value is not None}
+
+
+def made_upon(
+    kind: ObjectKind,
+    one: Mapping[str, Any],
+    base: Mapping[str, Any],
+    present: Mapping[str, Any],
+) -> dict[str, Any]:
+    """`one`, which was made of `base`, made again of `present`: what it left as it was is as
+    somebody else has it by now.
+
+    A form sends fields that a document leaves out, so what is another is seen with the defaults
+    filled in. Raises CallctlError("invalid_field").
+    """
+    struct = KIND_OF_FIELD[kind.field].struct
+    try:
+        ours, before = msgspec.convert(one, struct), msgspec.convert(base, struct)
+    except msgspec.ValidationError as error:
+        raise CallctlError("invalid_field", str(error), "object") from None
+    made = dict(present)
+    for name in struct.__struct_fields__:
+        if getattr(ours, name) != getattr(before, name):
+            made.pop(name, None)
+            made |= {name: one[name]} if name in one else {}
+    return made
 
 
 def _of_text(text: str) -> dict[str, Any]:

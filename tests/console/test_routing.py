@@ -140,16 +140,73 @@ async def test_what_is_wrong_is_named_and_the_form_keeps_what_was_written(page: 
     await expect(page.locator(".note.red")).to_contain_text("YAML")
 
 
-async def test_a_change_over_somebody_elses_is_refused(page: Page, house: House) -> None:
+async def _changed_by_another(house: House, *changes: tuple[str, str]) -> None:
+    other = ROUTING
+    for before, after in changes:
+        assert before in other
+        other = other.replace(before, after)
+    await house.daemon.routing.apply(house.account, other, Author("hanna"))
+
+
+async def test_a_change_over_somebody_elses_is_made_again_upon_it_and_shown_before(
+    page: Page, house: House
+) -> None:
     await page.goto("/routing/edit/extensions?name=204")
     await page.fill("main [name=name]", "Renamed")
     await page.get_by_role("button", name="Look at the change").click()
-    other = ROUTING.replace("label: support", "label: helpdesk")
-    await house.daemon.routing.apply(house.account, other, Author("hanna"))
+    theirs = "{number: 204, name: Đặng Thu Hà, ring_seconds: 40, forward_busy: [extension:203]}"
+    await _changed_by_another(
+        house,
+        ("label: support", "label: helpdesk"),
+        ("{number: 204, name: Đặng Thu Hà}", theirs),
+    )
+    async with page.expect_response(lambda r: r.request.method == "POST") as answer:
+        await page.get_by_role("button", name="Put it in force").click()
+    assert (await answer.value).status == 409
+    said = page.locator("main [role=alert]")
+    await expect(said).to_contain_text("Somebody changed the routing meanwhile")
+    # One's own change, and nothing of theirs taken back.
+    await expect(page.locator("table.diff .after")).to_have_text(["Renamed"])
+    assert "Renamed" not in [e.name for e in house.daemon.routing.export(house.account).extensions]
     await page.get_by_role("button", name="Put it in force").click()
-    await expect(page.locator(".note.red")).to_contain_text("revision")
-    names = [e.name for e in house.daemon.routing.export(house.account).extensions]
-    assert "Renamed" not in names
+    await expect(page.locator("[role=status]")).to_contain_text("In force")
+    document = house.daemon.routing.export(house.account)
+    (changed,) = (one for one in document.extensions if one.number == "204")
+    assert (changed.name, changed.ring_seconds) == ("Renamed", 40)
+    assert list(changed.forward_busy) == ["extension:203"]
+    assert [did.label for did in document.dids] == ["main line", "helpdesk"]
+
+
+async def test_a_change_that_does_not_go_with_somebody_elses_comes_back_in_its_form(
+    page: Page, house: House
+) -> None:
+    await page.goto("/routing/edit/dids?name=%2B442079460101")
+    await page.fill("main [name=label]", "night line")
+    await page.locator("main [name=to]").nth(2).fill("extension:204")
+    await page.get_by_role("button", name="Look at the change").click()
+    await _changed_by_another(house, ("  - {number: 204, name: Đặng Thu Hà}\n", ""))
+    await page.get_by_role("button", name="Put it in force").click()
+    await expect(page.locator("main .note.amber")).to_contain_text("does not go with what there is")
+    await expect(page.locator("main .note.red")).to_contain_text("204")
+    await expect(page.locator("main [name=label]")).to_have_value("night line")
+    await page.locator("main [name=to]").nth(2).fill("extension:203")
+    await page.get_by_role("button", name="Look at the change").click()
+    await page.get_by_role("button", name="Put it in force").click()
+    await expect(page.locator("[role=status]")).to_contain_text("In force")
+
+    # What was taken away meanwhile can be made anew of what was written.
+    await page.goto("/routing/edit/extensions?name=203")
+    await page.fill("main [name=name]", "Third desk")
+    await page.get_by_role("button", name="Look at the change").click()
+    await _changed_by_another(
+        house, ("  - {number: 203, name: Csilla Tóth}\n", ""), ("[201, 202, 203]", "[201, 202]")
+    )
+    await page.get_by_role("button", name="Put it in force").click()
+    await expect(page.locator("main .note.red")).to_contain_text("no extension 203")
+    await page.get_by_role("button", name="Look at the change").click()
+    await page.get_by_role("button", name="Put it in force").click()
+    names = {e.number: e.name for e in house.daemon.routing.export(house.account).extensions}
+    assert names["203"] == "Third desk"
 
 
 async def test_each_part_of_a_large_routing_has_its_form(page: Page, house: House) -> None:

@@ -4,6 +4,7 @@ Nothing is changed by the form itself. The page between shows the difference, le
 be tried beside the present one, and carries the object (or the revision to go back to) along.
 """
 
+import re
 from typing import Any
 
 import msgspec
@@ -26,6 +27,7 @@ from callctl.console.routing_objects import (
     as_text,
     fields_of,
     kind_of,
+    made_upon,
     object_of,
 )
 from callctl.console.week import DAYS, bars_of, ranges_by_day
@@ -74,6 +76,12 @@ def _find(document: dict[str, Any], kind: ObjectKind, name: str) -> dict[str, An
     raise CallctlError("not_found", f"there is no {kind.one} {name}")
 
 
+def _is_there(document: dict[str, Any], kind: ObjectKind, name: str) -> bool:
+    return any(
+        str(as_object(one, kind.key).get(kind.key)) == name for one in document.get(kind.field, [])
+    )
+
+
 def _form(
     visit: Visit,
     kind: ObjectKind,
@@ -81,6 +89,8 @@ def _form(
     one: dict[str, Any],
     document: dict[str, Any],
     error: CallctlError | None = None,
+    *,
+    clash: bool = False,
 ) -> web.Response:
     week = ranges_by_day(one.get("weekly", []))
     return visit.page(
@@ -96,6 +106,7 @@ def _form(
         extensions=document.get("extensions", []),
         days=[(day, ", ".join(week[day]), bars_of(week[day])) for day in DAYS],
         error=error,
+        clash=clash,
     )
 
 
@@ -150,7 +161,7 @@ def _carried(kind: ObjectKind, name: str, one: dict[str, Any] | None) -> dict[st
     return {"kind": kind.field, "was": name, "object": text}
 
 
-async def review(visit: Visit) -> web.StreamResponse:
+async def review(visit: Visit, *, clash: bool = False) -> web.StreamResponse:
     """The page before confirming again, with a call that was tried; or of going back."""
     form = await visit.form()
     changed, carried = await _proposed(visit, form)
@@ -159,17 +170,22 @@ async def review(visit: Visit) -> web.StreamResponse:
     except CallctlError as error:
         if error.code not in _PROBLEMS:
             raise
-        return await _review(visit, [], changed, carried, error=error)
-    return await _review(visit, changes, changed, carried, form=form)
+        return await _review(visit, [], changed, carried, error=error, clash=clash)
+    return await _review(visit, changes, changed, carried, form=form, clash=clash)
 
 
 async def apply(visit: Visit) -> web.StreamResponse:
     form = await visit.form()
+    if "revision" in form and form["revision"] != str(await revision_of(visit)):
+        # Not left to the conflict: what changes nothing there, or is wrong there, has none.
+        return await _confirm_again(visit, form)
     changed, carried = await _proposed(visit, form)
     query = form.pick("revision")
     try:
         await visit.send("PUT", "/routing", changed, query=query)
     except CallctlError as error:
+        if error.code == "revision_conflict":
+            return await _confirm_again(visit, form)
         if error.code not in _PROBLEMS:
             raise
         return await _review(visit, [], changed, carried, error=error)
@@ -182,17 +198,50 @@ async def apply(visit: Visit) -> web.StreamResponse:
     return visit.go(f"/routing?{words.query({'kind': kind}, added=added)}", "applied")
 
 
+async def _confirm_again(visit: Visit, form: Form) -> web.StreamResponse:
+    """Somebody else changed the routing since the page before was made: the change upon what there
+    is now, to be confirmed again; its form with what was written where it does not go there."""
+    if form.get("restore"):
+        return await review(visit, clash=True)
+    kind, name, one = _sent(form)
+    document = await document_of(visit)
+    still = name if _is_there(document, kind, name) else ""
+    try:
+        if name and one is not None:
+            base = _find(await _document_at(visit, form["revision"]), kind, name)
+            one = made_upon(kind, one, base, _find(document, kind, name))
+        changed = changed_document(document, kind, name, one)
+        changes = (await visit.send("POST", "/routing/diff", changed)).changes
+    except CallctlError as error:
+        if error.code not in _PROBLEMS:
+            raise
+        shown = _find(document, kind, still) if one is None else one
+        return _form(visit, kind, still, shown, document, error, clash=True)
+    if not changes:
+        # Somebody did the same, or it was sent twice.
+        return visit.go(f"/routing?{words.query({'kind': kind.field})}", "applied")
+    return await _review(visit, changes, changed, _carried(kind, name, one), clash=True)
+
+
+def _sent(form: Form) -> tuple[ObjectKind, str, dict[str, Any] | None]:
+    """What the page before confirming carries: the kind, the name until now, the object.
+
+    Raises CallctlError("invalid_field").
+    """
+    kind, name = kind_of(form.get("kind", "")), form.get("was", "")
+    if not form.get("object"):
+        return kind, name, None
+    try:
+        return kind, name, msgspec.json.decode(form["object"], type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise CallctlError("invalid_field", f"is no object: {error}", "object") from None
+
+
 async def _proposed(visit: Visit, form: Form) -> tuple[dict[str, Any], dict[str, str]]:
     """The document that is proposed, and what stands for it in a form."""
     if form.get("restore"):
         return await _document_before(visit, form["restore"]), {"restore": form["restore"]}
-    kind, name = kind_of(form.get("kind", "")), form.get("was", "")
-    one = None
-    if form.get("object"):
-        try:
-            one = msgspec.json.decode(form["object"], type=dict[str, Any])
-        except msgspec.DecodeError as error:
-            raise CallctlError("invalid_field", f"is no object: {error}", "object") from None
+    kind, name, one = _sent(form)
     changed = changed_document(await document_of(visit), kind, name, one)
     return changed, _carried(kind, name, one)
 
@@ -208,6 +257,13 @@ async def _document_before(visit: Visit, revision: str) -> dict[str, Any]:
     return document
 
 
+async def _document_at(visit: Visit, revision: str) -> dict[str, Any]:
+    """The routing as a revision left it. Raises CallctlError("not_found")."""
+    if not re.fullmatch("[0-9]{1,18}", revision):
+        raise CallctlError("not_found", "there is no such revision")
+    return await _document_before(visit, str(int(revision) + 1))
+
+
 async def _review(
     visit: Visit,
     changes: list[Any],
@@ -216,7 +272,9 @@ async def _review(
     *,
     form: Form | None = None,
     error: CallctlError | None = None,
+    clash: bool = False,
 ) -> web.Response:
+    """`clash`: somebody changed the routing since the page was shown first."""
     tried = form.pick(*TRY_FIELDS) if form else {}
     now = then = problem = None
     if "from" in tried and "to" in tried:
@@ -229,7 +287,7 @@ async def _review(
             problem = caught
     return visit.page(
         "routing/review.html",
-        error.status if error else 200,
+        error.status if error else 409 if clash else 200,
         changes=changes,
         carried=carried,
         revision=await revision_of(visit),
@@ -239,4 +297,5 @@ async def _review(
         then=then,
         problem_=problem,
         error=error,
+        clash=clash,
     )
