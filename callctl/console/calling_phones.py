@@ -1,12 +1,14 @@
 """Whose phone rings when somebody calls from a page: what may be chosen, and what was last."""
 
 import re
+from collections.abc import Iterable
 
 from aiohttp import web
 
 from callctl.console.desk import Visit
 from callctl.console.forms import Form
 from callctl.core.permissions import Scope
+from callctl.features.events.model import LiveCallView
 from callctl.http.fields import EXTENSION_NUMBER
 
 _COOKIE = "callctl_phone"
@@ -36,8 +38,24 @@ def is_extension(text: str) -> bool:
 
 def chosen_phone(visit: Visit) -> str:
     """As the form has it that was just sent, or as it was last chosen in this browser."""
+    return (visit.sent or Form()).get("from", _last_phone(visit))
+
+
+def _last_phone(visit: Visit) -> str:
     last = visit.request.cookies.get(_COOKIE, "")
-    return (visit.sent or Form()).get("from", last if is_extension(last) else "")
+    return last if is_extension(last) else ""
+
+
+async def phones_to_listen(visit: Visit, calls: Iterable[LiveCallView]) -> dict[str, str]:
+    """The phone to listen to each call by, by the call's id: the visitor's own, else the one that
+    was last called from. None that is in the call itself, by which nobody could listen to it."""
+    profile = await visit.get("/profile")
+    wanted = (profile.phone or profile.extension, _last_phone(visit))
+    found = {}
+    for call in calls:
+        inside = {call.extension, *call.ringing, *call.talking}
+        found[call.call_id] = next((one for one in wanted if one and one not in inside), "")
+    return found
 
 
 def remember_phone(visit: Visit, response: web.Response) -> web.Response:

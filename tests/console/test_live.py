@@ -59,6 +59,32 @@ async def test_the_actions_are_those_that_one_may_take_and_keep_nobody_out(
     await expect(head.get_by_role("region", name="Calls now")).to_have_count(0)
 
 
+async def test_one_listens_by_a_phone_that_is_not_in_the_call(
+    sign_in: SignIn, house: House
+) -> None:
+    rows = rows_at("internal", time.time() - 2).splitlines(keepends=True)
+    joined = max(n for n, row in enumerate(rows) if b"BRIDGE_ENTER" in row) + 1
+    house.write(b"".join(rows[:joined]))
+    page, db = await sign_in("hanna"), house.daemon.db
+    ring = page.locator(".acts [name=from]")
+    await db.execute("update users set extension = null where login = 'max'")
+    # Her own extension, the one that she last called from, and what is offered.
+    for own, last, offered in (
+        ("203", "204", "203"),
+        ("201", "204", "204"),
+        ("201", "202", ""),
+        (None, "202", ""),
+    ):
+        await db.execute("update users set extension = $1 where login = 'hanna'", own)
+        await page.context.add_cookies([{"name": "callctl_phone", "value": last, "url": house.url}])
+        await page.goto("/live")
+        await expect(page.get_by_role("button", name="Actions")).to_have_count(1)
+        await expect(ring).to_have_value(offered)
+    await db.execute("update users set extension = '201' where login = 'max'")
+    house.write(b"".join(rows[joined:]))
+    await expect(page.get_by_role("region", name="Calls now")).to_have_count(0)
+
+
 async def test_all_extensions_are_arranged_and_moved_by_keys_and_by_drag(
     sign_in: SignIn, house: House
 ) -> None:

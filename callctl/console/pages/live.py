@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from callctl.console import words
-from callctl.console.calling_phones import chosen_phone, is_extension, remember_phone
+from callctl.console.calling_phones import is_extension, phones_to_listen
 from callctl.console.desk import Desk, Visit, routes_of
 from callctl.console.language import gettext
 from callctl.console.words import Badge
@@ -45,6 +45,7 @@ def routes(desk: Desk) -> list[web.AbstractRouteDef]:
 async def show(visit: Visit, error: CallctlError | None = None) -> web.Response:
     view, devices = await visit.get("/calls/live"), await visit.get("/devices")
     phones = await list_phones(visit, view, devices)
+    may_listen = visit.may(Scope.CALLS_LISTEN)
     acted_on = visit.request.match_info.get("uniqueid") if error else None
     return visit.page(
         "live/live.html",
@@ -57,10 +58,10 @@ async def show(visit: Visit, error: CallctlError | None = None) -> web.Response:
         phone_of={phone.number: phone for phone in phones},
         may_record=visit.may(Scope.RECORDINGS_CONTROL),
         may_control=visit.may(Scope.CALLS_CONTROL),
-        may_listen=visit.may(Scope.CALLS_LISTEN),
+        may_listen=may_listen,
         may_arrange=visit.may(Scope.SETTINGS_WRITE),
         suggested=[(phone.number, phone.name) for phone in phones],
-        phone=chosen_phone(visit),
+        listen_by=await phones_to_listen(visit, view.items) if may_listen else {},
         error=error,
         # The call whose dialog says what is wrong; without it the page does.
         failed=acted_on if acted_on in {call.call_id for call in view.items} else None,
@@ -150,12 +151,13 @@ async def transfer(visit: Visit) -> web.StreamResponse:
 
 
 async def supervise(visit: Visit) -> web.StreamResponse:
+    """The phone is not remembered: what rings here once is not what one calls from."""
     body = (await visit.form()).pick("mode", "extension", "from")
     try:
         told = await visit.send("POST", f"/calls/live/{visit.path('uniqueid')}/supervise", body)
     except CallctlError as error:
         return await show(visit, error)
-    return remember_phone(visit, visit.go("/live?" + urlencode({"phone": told.target})))
+    return visit.go("/live?" + urlencode({"phone": told.target}))
 
 
 async def _act(
