@@ -3,11 +3,17 @@
 import re
 import struct
 import time
+from datetime import UTC, datetime
 from itertools import pairwise
 
+import pytest
 from playwright.async_api import Route, expect
 
+from callctl.console.pages.home import lost_trunks
+from callctl.core.checks.alarms import AlarmBoard
+from callctl.core.devices import DeviceState, RegistrationState, Since
 from callctl.core.tables import Unit
+from callctl.features.devices.model import DevicesView, TrunkState
 from callctl.features.reports.catalogue import REPORTS
 from tests.console.axe import findings
 from tests.console.conftest import CUT_COLUMNS, LAPTOP, PHONE, SignIn
@@ -26,6 +32,39 @@ async def test_home_counts_what_the_list_counts_and_each_figure_leads_there(
     await missed.click()
     assert "outcome=MISSED" in page.url
     await expect(page.locator("#calls tr[data-panel-row]")).to_have_count(count)
+
+
+async def test_home_is_not_well_while_a_trunk_is_not_reached(
+    sign_in: SignIn, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Its own alarm, that there is no Asterisk, would keep it from being well as well.
+    monkeypatch.setattr(AlarmBoard, "raised", ())
+    page = await sign_in()
+    await page.goto("/")
+    well, lost = page.get_by_text("The system is well"), page.get_by_text("Trunks not reached")
+    await expect(well).to_be_visible()
+    await expect(lost).to_have_count(0)
+    (trunk,) = house.daemon.routing.table.accounts[house.account].routing.trunks
+    seen = {trunk.endpoint: Since("unreachable", time.time() - 60)}
+    monkeypatch.setattr(house.daemon.devices, "_devices", seen)
+    await page.reload()
+    await expect(well).to_have_count(0)
+    await expect(lost).to_have_text("Trunks not reached: trunk")
+    await lost.click()
+    await expect(page.locator("h1")).to_have_text("Live")
+    await expect(page.locator("[data-part=trunks]")).to_contain_text("does not answer")
+
+
+def test_a_trunk_is_lost_that_is_not_reached_or_signed_on_but_not_one_switched_off() -> None:
+    def names(state: DeviceState, registration: RegistrationState | None = None) -> list[str]:
+        trunk = TrunkState("trunk", state, None, registration, None)
+        return lost_trunks(DevicesView(True, None, datetime.now(UTC), [], [trunk]))
+
+    assert names(DeviceState.UNREACHABLE) == names(DeviceState.UNREGISTERED) == ["trunk"]
+    assert names(DeviceState.REACHABLE, RegistrationState.REJECTED) == ["trunk"]
+    assert names(DeviceState.REACHABLE, RegistrationState.REGISTERED) == []
+    assert names(DeviceState.DISABLED, RegistrationState.UNREGISTERED) == []
+    assert names(DeviceState.UNKNOWN) == []
 
 
 async def test_home_shows_only_ones_own_to_who_sees_only_that(sign_in: SignIn) -> None:

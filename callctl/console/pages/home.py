@@ -8,11 +8,15 @@ from aiohttp import web
 from callctl.console.charts import Chart, bars
 from callctl.console.desk import Desk, Visit, routes_of
 from callctl.console.language import gettext as _
+from callctl.core.devices import DeviceState, RegistrationState
 from callctl.core.permissions import Scope
+from callctl.features.devices.model import DevicesView
 
 _PERIODS = ("today", "3d", "7d")
 _MOST_BARS = 24
 _OWED = 5
+_LOST = (DeviceState.UNREACHABLE, DeviceState.UNREGISTERED)
+_SIGNED_OFF = (RegistrationState.REJECTED, RegistrationState.UNREGISTERED)
 
 
 def routes(desk: Desk) -> list[web.AbstractRouteDef]:
@@ -43,11 +47,22 @@ async def show(visit: Visit) -> web.StreamResponse:
         owed=owed,
         notices=(await visit.get("/notices", open=True, limit=_OWED)).items if sees_calls else [],
         live=await visit.get("/calls/live") if sees_calls else None,
+        lost_trunks=lost_trunks(await visit.get("/devices")) if sees_calls else [],
         health=visit.desk.alarms() if visit.may(Scope.SYSTEM_READ) else None,
         may_call=visit.may(Scope.CALLS_PLACE),
         is_empty=sees_calls and not (await visit.get("/calls", limit=1)).items,
         may_set_up=visit.may(Scope.ROUTING_WRITE),
     )
+
+
+def lost_trunks(devices: DevicesView) -> list[str]:
+    """Trunks in use over which no call goes as far as is known: nothing is well without them."""
+    return [
+        trunk.name
+        for trunk in devices.trunks
+        if trunk.state is not DeviceState.DISABLED
+        and (trunk.state in _LOST or trunk.registration in _SIGNED_OFF)
+    ]
 
 
 def volume_chart(visit: Visit, board: Any) -> Chart:
