@@ -99,6 +99,7 @@ def build_web(services: Services) -> web.Application:
         services.access,
         endpoints,
         origin=origin,
+        invited=services.invitations.look,
         alarms=lambda: services.alarms.raised,
         setting_rows=setting_rows(services.settings, os.environ),
         pays_online=not isinstance(services.payments.provider, NoProvider),

@@ -1,6 +1,6 @@
 """The console: all pages, put together."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
@@ -45,6 +45,7 @@ from callctl.console.setting_rows import SettingRow
 from callctl.core.checks.alarms import RaisedAlarm
 from callctl.core.errors import CallctlError
 from callctl.features.access.service import AccessService
+from callctl.features.people.model import OpenInvitation
 from callctl.http.auth import Origin
 from callctl.http.endpoint import Endpoint
 
@@ -57,7 +58,8 @@ _PAGES = (
 
 class Console:
     """`endpoints` are the API's operations, which pages call. `alarms` are those that are raised
-    now. `pays_online`: a payment provider is set."""
+    now. `invited` tells what an invitation's secret offers (raises `not_found`). `pays_online`: a
+    payment provider is set."""
 
     def __init__(
         self,
@@ -65,6 +67,7 @@ class Console:
         endpoints: Sequence[Endpoint],
         *,
         origin: Origin,
+        invited: Callable[[str], Awaitable[OpenInvitation]],
         alarms: Callable[[], Sequence[RaisedAlarm]] = lambda: (),
         setting_rows: Sequence[SettingRow] = (),
         pays_online: bool = False,
@@ -72,12 +75,13 @@ class Console:
         self._desk = Desk(
             access, Operations(endpoints), origin=origin, alarms=alarms, pays_online=pays_online
         )
+        self._invited = invited
         self._setting_rows = setting_rows
 
     def routes(self) -> list[web.AbstractRouteDef]:
         """For `build_web_app(pages=...)`, together with `error_page`."""
         found: list[web.AbstractRouteDef] = [
-            *account.routes(self._desk),
+            *account.routes(self._desk, self._invited),
             *(route for page in _PAGES for route in page.routes(self._desk)),
             *settings.routes(self._desk, self._setting_rows),
             web.static("/static", STATIC),

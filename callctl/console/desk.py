@@ -99,6 +99,10 @@ class Visit:
     def path(self, name: str) -> str:
         return self.request.match_info[name]
 
+    def whole(self, link: str) -> str:
+        """`link` as another browser opens it: a path of ours with the address before it."""
+        return self.desk.origin.root_of(self.request) + link if link.startswith("/") else link
+
     async def get(self, path: str, **query: Any) -> Any:
         """Read by the API's operation at `path`."""
         return await self.send("GET", path, query=query)

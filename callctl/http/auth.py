@@ -48,6 +48,16 @@ class Origin:
         """Name of the session's cookie. With ``__Host-`` no neighbouring site can set it."""
         return f"__Host-{_COOKIE}" if self.is_secure else _COOKIE
 
+    def root_of(self, request: web.Request) -> str:
+        """The address that the browser reached us by, without a path. Where no public one is set,
+        only the browser knows its scheme: a proxy may have ended TLS."""
+        given = request.headers.get("Origin")
+        if given is not None and self._is_own(request, given):
+            return given
+        if self._public is not None:
+            return f"{self._public.scheme}://{self._public.netloc}"
+        return f"{request.scheme}://{request.host}"
+
     def session_of(self, request: web.Request) -> str | None:
         """The session's secret that a request carries."""
         secret = request.cookies.get(self.cookie)

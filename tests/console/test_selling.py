@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.console.conftest import SignIn
-from tests.console.house import HOSTILE, House
+from tests.console.house import HOSTILE, RIGHT_TO_LEFT, House
 
 
 async def test_an_account_is_made_its_administrator_comes_in_and_funds_are_given(
@@ -24,6 +24,7 @@ async def test_an_account_is_made_its_administrator_comes_in_and_funds_are_given
     await page.locator("[name=code]").fill("shop")
     await page.locator("[name=timezone]").fill("Europe/Nowhere")
     make = page.get_by_role("button", name="Make the account")
+    await page.locator("[name='administrator.name']").fill("Min-jun")
     await make.click()
     zone = page.locator("[name=timezone]")
     await expect(zone).to_have_attribute("aria-invalid", "true")
@@ -34,10 +35,10 @@ async def test_an_account_is_made_its_administrator_comes_in_and_funds_are_given
     await make.click()
     await expect(page.locator("#wrong-code")).to_contain_text("this code is taken")
     await page.locator("[name=code]").fill("seoul")
-    await page.locator("[name='administrator.name']").fill("Min-jun")
     await make.click()
-    link = await page.locator(".secret").inner_text()
-    assert link.partition("secret=")[2]
+    link = await page.get_by_label("Link").input_value()
+    assert link.startswith(f"{house.url}/accept-invitation?secret=")
+    await expect(page.locator("[role=status]")).to_contain_text("It works until")
     await page.get_by_role("link", name="Give it funds").click()
     await expect(page.locator("h1")).to_have_text(HOSTILE)
     path = page.url.partition(house.url)[2]
@@ -60,6 +61,46 @@ async def test_an_account_is_made_its_administrator_comes_in_and_funds_are_given
     await page.goto(f"{path}/ledger")
     await expect(page.locator("main tbody tr")).to_have_count(1)
     await expect(page.locator("main tbody")).to_contain_text("March")
+
+
+async def test_an_administrator_is_invited_by_name_and_by_a_whole_address(
+    sign_in: SignIn, house: House
+) -> None:
+    db = house.daemon.db
+    account = await db.fetchval("select id from accounts where code = 'rtl'")
+    page = await sign_in()
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    count = "select count(*) from invitations where account_id = $1"
+    before = await db.fetchval(count, account)
+    sent, headers = {"administrator.email": "anna@example.org"}, {"Origin": house.url}
+    answer = await page.request.post(f"/accounts/{account}/invite", form=sent, headers=headers)
+    assert answer.status == 422
+    assert "write who is invited" in await answer.text()
+    assert "anna@example.org" in await answer.text()
+    assert await db.fetchval(count, account) == before
+    await page.goto(f"/accounts/{account}")
+    form = page.locator("form", has_text="Invite an administrator")
+    await form.get_by_role("button").click()
+    name = form.locator("[name='administrator.name']")
+    assert await name.evaluate("field => field.validity.valueMissing")
+    await name.fill("Anna Adams")
+    await form.get_by_role("button").click()
+    await expect(page.locator("[role=status]")).to_contain_text("It works until")
+    link = page.get_by_label("Link")
+    await expect(link).not_to_be_editable()
+    address = await link.input_value()
+    assert address.startswith(f"{house.url}/accept-invitation?secret=")
+    await page.get_by_role("button", name="Copy").click()
+    await expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert await page.evaluate("navigator.clipboard.readText()") == address
+    stranger = await page.context.browser.new_page()  # type: ignore[union-attr]
+    await stranger.goto(address)
+    await expect(stranger.locator("main")).to_contain_text(f"You are invited to {RIGHT_TO_LEFT}")
+    await expect(stranger.get_by_label("Your name")).to_have_value("Anna Adams")
+    await stranger.goto(f"{address}x")
+    await expect(stranger.locator("main")).to_contain_text("No such invitation")
+    await expect(stranger.get_by_label("Your name")).to_have_count(0)
+    await stranger.close()
 
 
 async def test_how_an_account_pays_and_what_its_calls_cost_are_set(

@@ -140,7 +140,7 @@ async def office(db: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
         *accounts_api.endpoints(accounts),
         *audit_api.endpoints(AuditService(db)),
     ]
-    console = Console(access, endpoints, origin=origin)
+    console = Console(access, endpoints, origin=origin, invited=invitations.look)
     server = HttpServer(
         build_web_app(
             endpoints, access, origin=origin, pages=console.routes(), error_page=console.error_page

@@ -1,5 +1,6 @@
 """Coming in and going out, how pages look, and one's own profile (R003-23, R003-31)."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -12,14 +13,19 @@ from callctl.console.qr import qr_svg
 from callctl.core.errors import CallctlError
 from callctl.core.permissions import Scope
 from callctl.features.access.model import SignIn
+from callctl.features.people.model import OpenInvitation
 from callctl.http.endpoint import NOBODY
 
 _SIGN_IN_PROBLEMS = ("wrong_credentials", "second_factor_required", "too_many_attempts")
 _YEAR = 365 * 24 * 3600
 
 
-def routes(desk: Desk) -> list[web.AbstractRouteDef]:
-    door = _Door(desk)
+Invited = Callable[[str], Awaitable[OpenInvitation]]
+"""What an invitation's secret offers. Raises CallctlError("not_found")."""
+
+
+def routes(desk: Desk, invited: Invited) -> list[web.AbstractRouteDef]:
+    door = _Door(desk, invited)
     own = Scope.PROFILE_WRITE
     return [
         web.get("/sign-in", door.sign_in_page),
@@ -46,8 +52,9 @@ def routes(desk: Desk) -> list[web.AbstractRouteDef]:
 class _Door:
     """Pages for those who are not signed in."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, invited: Invited) -> None:
         self._desk = desk
+        self._invited = invited
 
     def _page(
         self, request: web.Request, template: str, status: int = 200, **values: Any
@@ -98,8 +105,23 @@ class _Door:
         return response
 
     async def invitation(self, request: web.Request) -> web.StreamResponse:
-        form = {"secret": request.query.get("secret", "")}
-        return self._page(request, "account/accept.html", form=form, error=None)
+        return await self._welcome(request, {"secret": request.query.get("secret", "")})
+
+    async def _welcome(
+        self, request: web.Request, form: Mapping[str, str], error: CallctlError | None = None
+    ) -> web.Response:
+        """Says which account one is invited to; of a link that works no more, only that."""
+        invited = None
+        try:
+            invited = await self._invited(form.get("secret", ""))
+        except CallctlError as gone:
+            if gone.code != "not_found":
+                raise
+            error = gone
+        status = error.status if error else 200
+        return self._page(
+            request, "account/accept.html", status, form=form, invited=invited, error=error
+        )
 
     async def accept(self, request: web.Request) -> web.StreamResponse:
         self._desk.origin.require_same_origin(request, browser=True)
@@ -112,7 +134,7 @@ class _Door:
         except CallctlError as error:
             if error.code not in ("not_found", "already_exists", "invalid_field"):
                 raise
-            return self._page(request, "account/accept.html", error.status, form=form, error=error)
+            return await self._welcome(request, form, error)
         return web.Response(status=303, headers={"Location": "/sign-in"})
 
     async def look(self, request: web.Request) -> web.StreamResponse:

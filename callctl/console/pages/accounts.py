@@ -9,6 +9,7 @@ from aiohttp import web
 from callctl.console import choices
 from callctl.console.desk import Desk, Visit, routes_of, told_on
 from callctl.console.forms import Form
+from callctl.console.language import gettext as _
 from callctl.console.pages.wallet import fields_of, period_of
 from callctl.core.errors import CallctlError
 from callctl.core.permissions import Scope
@@ -230,6 +231,10 @@ async def invite(visit: Visit) -> web.StreamResponse:
 
 
 def _administrator(form: Form) -> dict[str, str]:
+    """Raises CallctlError: whoever runs an account is somebody, not anybody with a link."""
+    if not form.get("administrator.name"):
+        message = _("write who is invited")
+        raise CallctlError("invalid_field", message, "form.administrator.name")
     names = ("name", "email")
     return {n: form[f"administrator.{n}"] for n in names if form.get(f"administrator.{n}")}
 

@@ -7,6 +7,7 @@ from aiohttp import web
 from callctl.console import words
 from callctl.console.desk import Desk, Visit, routes_of
 from callctl.console.forms import Form
+from callctl.console.language import gettext as _
 from callctl.core.errors import CallctlError
 from callctl.core.permissions import SCOPE_MEANINGS, Role, Scope, grantable_scopes, scopes_of_role
 
@@ -89,6 +90,8 @@ async def create(visit: Visit) -> web.StreamResponse:
 async def invite(visit: Visit) -> web.StreamResponse:
     form = await visit.form()
     try:
+        if not form.get("name"):
+            raise CallctlError("invalid_field", _("write who is invited"), "form.name")
         issued = await visit.send("POST", "/invitations", form.pick("name", "role", *_FIELDS))
     except CallctlError as error:
         if error.code not in _PROBLEMS:

@@ -55,6 +55,7 @@ class CreatedAccount(Struct, frozen=True):
     account: AccountItem
     secret: str
     link: str
+    expires_at: datetime
 
 
 class IssuedInvitation(Struct, frozen=True):
@@ -62,6 +63,7 @@ class IssuedInvitation(Struct, frozen=True):
 
     secret: str
     link: str
+    expires_at: datetime
 
 
 class AccountChange(Struct, frozen=True, forbid_unknown_fields=True):

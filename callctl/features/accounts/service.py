@@ -1,6 +1,7 @@
 """The tree of accounts, seen from one of them: itself and what is below. The rest is not there."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -29,9 +30,9 @@ from callctl.telemetry.log import get_logger
 
 log = get_logger("callctl.accounts")
 
-Invite = Callable[[Any, int, Author, str, str | None], Awaitable[tuple[str, str]]]
+Invite = Callable[[Any, int, Author, str, str | None], Awaitable[tuple[str, str, datetime]]]
 """(connection, account, author, name, e-mail) to the secret and the link of an administrator's
-invitation, inside a transaction."""
+invitation, and until when it works; inside a transaction."""
 
 _AUDITED = ("code", "name", "kind", "parent_id", "timezone", "country", "currency")
 
@@ -79,12 +80,12 @@ class AccountService:
                 )  # fmt: skip
                 account = await _get(connection, actor, account_id)
                 await _record(connection, actor, "created", None, account)
-                secret, link = await self._invite_to(connection, actor, account, new.administrator)
+                issued = await self._invite_to(connection, actor, account, new.administrator)
         except asyncpg.UniqueViolationError:
             raise CallctlError("already_exists", "this code is taken", "body.code") from None
         await self._on_change()
         log.info("account_created", code=new.code, kind=new.kind, actor=actor.name)
-        return CreatedAccount(account, secret, link)
+        return CreatedAccount(account, *issued)
 
     async def change_account(
         self, actor: Actor, account_id: int, change: AccountChange
@@ -120,7 +121,7 @@ class AccountService:
 
     async def _invite_to(
         self, connection: Any, actor: Actor, account: AccountItem, whom: FirstAdministrator
-    ) -> tuple[str, str]:
+    ) -> tuple[str, str, datetime]:
         return await self._invite(connection, account.id, actor.author, whom.name, whom.email)
 
 

@@ -1,7 +1,7 @@
 """Invitations: a link that makes one user, once, of whoever holds it (R002-03)."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -21,6 +21,7 @@ from callctl.features.people.model import (
     IssuedInvitation,
     NewInvitation,
     NewUser,
+    OpenInvitation,
 )
 from callctl.features.people.users import checked_name, insert_user, require_givable
 from callctl.http.endpoint import Actor, Page
@@ -48,11 +49,12 @@ class InvitationService:
 
     async def invite_administrator(
         self, connection: Any, account_id: int, author: Author, name: str, email: str | None
-    ) -> tuple[str, str]:
-        """The first one of an account, in the transaction that makes it: secret and link."""
+    ) -> tuple[str, str, datetime]:
+        """The first one of an account, in the transaction that makes it: secret and link, and
+        until when these work."""
         new = NewInvitation(Role.ADMINISTRATOR, name, email)
         issued = await self.invite_in(connection, account_id, author, new)
-        return issued.secret, issued.link
+        return issued.secret, issued.link, issued.invitation.expires_at
 
     async def invite_in(
         self, connection: Any, account_id: int, author: Author, new: NewInvitation
@@ -99,6 +101,14 @@ class InvitationService:
                 await _record(
                     connection, actor.account_id, actor.author, "revoked", invitation_id, None, None
                 )
+
+    async def look(self, secret: str) -> OpenInvitation:
+        """What whoever holds the link is invited to. Raises CallctlError: `not_found`, as
+        `accept`."""
+        row = await self._db.fetchrow(store.INVITATION_OFFER, secrets.digest(secret))
+        if row is None:
+            raise _unknown()
+        return OpenInvitation(**row)
 
     async def accept(self, order: AcceptInvitation) -> AcceptedInvitation:
         """Make the user, once.

@@ -169,6 +169,14 @@ class IssuedInvitation(Struct, frozen=True):
     link: str
 
 
+class OpenInvitation(Struct, frozen=True):
+    """What its link offers: `account` is the name of the one that it leads into, `name` whom it
+    is for, empty where nobody was named."""
+
+    account: str
+    name: str
+
+
 class InvitationFilters(Struct, frozen=True, forbid_unknown_fields=True):
     """`cursor` is the `next` of the page before."""
 

@@ -147,6 +147,12 @@ select account_id from invitations
 where secret_hash = $1 and accepted_at is null and revoked_at is null and expires_at > now()
 """
 
+INVITATION_OFFER = """
+select a.name as account, i.name from invitations i join accounts a on a.id = i.account_id
+where i.secret_hash = $1 and i.accepted_at is null and i.revoked_at is null
+  and i.expires_at > now()
+"""
+
 # Whoever comes second finds it accepted.
 INVITATION_ACCEPT = """
 update invitations set accepted_at = now()

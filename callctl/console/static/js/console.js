@@ -42,9 +42,32 @@ document.addEventListener("submit", (event) => {
   if (question && !window.confirm(question)) event.preventDefault();
 });
 
-document.addEventListener("click", (event) => {
-  const copy = event.target.closest("[data-copy]");
-  if (copy) navigator.clipboard?.writeText(copy.dataset.copy);
+// A page that came without TLS is given no clipboard: there a field that is selected is copied.
+async function copied(text) {
+  const written = await navigator.clipboard?.writeText(text).then(() => true, () => false);
+  if (written) return true;
+  const field = document.createElement("textarea");
+  field.value = text;
+  document.body.append(field);
+  field.select();
+  const done = document.execCommand("copy");
+  field.remove();
+  return done;
+}
+
+// What is copied is said where it was asked for; what is not can still be selected or followed.
+document.addEventListener("click", async (event) => {
+  if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  const asked = event.target.closest("[data-copy], [data-copy-link]");
+  if (!asked) return;
+  event.preventDefault();
+  if (await copied(asked.dataset.copy ?? asked.href)) {
+    asked.querySelector("[aria-live]").textContent = asked.dataset.copied;
+  } else if (asked.href) {
+    window.location = asked.href;
+  } else {
+    asked.parentElement.querySelector("input")?.select();
+  }
 });
 
 // The side panel: a row opens it, arrows go on to the next row, Escape closes it.
