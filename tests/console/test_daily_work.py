@@ -321,6 +321,24 @@ async def test_a_report_has_chart_table_definition_and_an_export(sign_in: SignIn
     await expect(page.locator(".menu [aria-current]")).to_have_count(0)
 
 
+async def test_the_link_of_a_report_is_copied_and_without_script_followed(
+    sign_in: SignIn, house: House
+) -> None:
+    path = "/reports/calls-by-period?since=2026-03-01&until=2026-04-01"
+    page = await sign_in("hanna")
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await page.goto("/reports/calls-by-period?since=2026-03-01&last_day=2026-03-31")
+    before = page.url
+    await page.get_by_role("link", name="Link").click()
+    await expect(page.locator("[data-copy-link]")).to_have_text("Copied")
+    assert await page.evaluate("navigator.clipboard.readText()") == house.url + path
+    assert page.url == before
+    plain = await sign_in("hanna", script=False)
+    await plain.goto("/reports/calls-by-period?since=2026-03-01&last_day=2026-03-31")
+    await plain.get_by_role("link", name="Link").click()
+    await expect(plain).to_have_url(house.url + path)
+
+
 async def test_on_a_phone_the_hours_of_a_chart_stand_apart(sign_in: SignIn) -> None:
     page = await sign_in()
     await page.set_viewport_size(PHONE)
