@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import BadHttpMessage
 
+from callctl.console.amounts import read_amount
 from callctl.core.errors import CallctlError
-from callctl.core.money.currencies import parse_amount
 from callctl.http.decode import read_body
 
 _MAX_FORM_BYTES = 1024 * 1024
@@ -64,9 +64,12 @@ class Form(Mapping[str, str]):
         return bool(self.get(name))
 
     def amount(self, currency: str, name: str = "amount") -> int:
-        """What was written as ``12.5``, in minor units. Raises CallctlError("invalid_field")."""
+        """What was written as `read_amount` takes it, in minor units.
+
+        Raises CallctlError("invalid_field").
+        """
         try:
-            return parse_amount(self.get(name, ""), currency)
+            return read_amount(self.get(name, ""), currency)
         except ValueError as error:
             raise CallctlError("invalid_field", str(error), field=f"form.{name}") from None
 

@@ -12,7 +12,7 @@ from babel.numbers import format_decimal
 from callctl.console.language import N_, Language, gettext, spoken
 from callctl.core.calls.not_live import Missing
 from callctl.core.errors import CallctlError
-from callctl.core.money.currencies import exponent_of, format_amount
+from callctl.core.money.currencies import exponent_of
 from callctl.core.money.prices import MICRO_DIGITS
 from callctl.features.calls.hints import HintRule, IconName, find_hint
 from callctl.features.calls.model import AttemptView, CallSummary
@@ -268,8 +268,14 @@ def _in_currency(number: int, places: int, decimals: str, currency: str) -> str:
 
 
 def plain_amount(amount: int | None, currency: str) -> str:
-    """As a form's field takes it back: ``1234.50``; empty for None."""
-    return "" if amount is None else format_amount(amount, currency)
+    """As a form's field takes it back without a doubt: ``1234.50``, with the decimal sign of the
+    page's language; empty for None."""
+    if amount is None:
+        return ""
+    exponent = exponent_of(currency)
+    shape = f"0.{'0' * exponent}" if exponent else "0"
+    text: str = format_decimal(Decimal(amount).scaleb(-exponent), shape, spoken().locale)
+    return text
 
 
 def is_about(error: CallctlError | None, name: str) -> bool:
