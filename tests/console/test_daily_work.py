@@ -295,9 +295,23 @@ async def test_a_recording_shows_both_sides_plays_and_is_a_favourite(
     await expect(panel.locator("[data-clock]")).not_to_have_text("0:00")
     await expect(panel.get_by_text("Caller talked")).to_be_hidden()
     assert await page.evaluate(CUT_COLUMNS) == 0
-    await row.get_by_role("button", name="Favourite").click()
+    star = row.get_by_role("button", name="Favourite")
+    await expect(star.locator(".icon")).to_have_css("fill", "none")
+    await star.click()
+    await expect(star).to_have_attribute("aria-pressed", "true")
+    await expect(star.locator(".icon")).not_to_have_css("fill", "none")
+    await expect(star).to_be_focused()
+    await expect(panel.locator("[data-player]")).to_be_visible()
     await page.goto("/recordings?favourite=true")
     await expect(page.locator("tr[data-panel-row]")).to_have_count(1)
+    await star.click()
+    await expect(star).to_have_attribute("aria-pressed", "false")
+    plain = await sign_in(script=False)
+    await plain.goto("/recordings")
+    star = plain.get_by_role("button", name="Favourite").first
+    await star.click()
+    await expect(star).to_have_attribute("aria-pressed", "true")
+    assert plain.url == f"{house.url}/recordings"
 
 
 async def test_a_report_has_chart_table_definition_and_an_export(sign_in: SignIn) -> None:

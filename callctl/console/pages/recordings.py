@@ -54,6 +54,9 @@ async def listed(visit: Visit) -> web.StreamResponse:
 
 async def favourite(visit: Visit) -> web.StreamResponse:
     form = await visit.form()
-    method = "DELETE" if form.ticked("off") else "PUT"
-    await visit.send(method, f"/recordings/{visit.path('id')}/favourite")
-    return visit.go(local_path(form.get("back"), "/recordings"))
+    marked, back = not form.ticked("off"), local_path(form.get("back"), "/recordings")
+    await visit.send("PUT" if marked else "DELETE", f"/recordings/{visit.path('id')}/favourite")
+    if visit.is_partial:
+        one = {"id": visit.path("id"), "favourite": marked}
+        return visit.page("recordings/favourite.html", one=one, back=back)
+    return visit.go(back)
