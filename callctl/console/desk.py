@@ -59,6 +59,13 @@ NOTICES = {
     "hold_dropped": N_("No longer set aside."),
     "bought": N_("Bought, paid, and routed."),
     "taken": N_("Yours, without charge, and routed."),
+    "bought_default": N_(
+        "Bought, paid, and routed. It is the number that your calls show now; you can change that."
+    ),
+    "taken_default": N_(
+        "Yours, without charge, and routed. It is the number that your calls show now; you can "
+        "change that."
+    ),
     "wished": N_("Asked for: the seller will answer."),
     "package_paid": N_("Paid: it is in force."),
     "member_added": N_("The seat is taken."),

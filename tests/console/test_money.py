@@ -3,12 +3,15 @@
 import re
 import time
 from dataclasses import replace
+from urllib.parse import urlencode
 
 from playwright.async_api import expect
 
+from callctl.core.author import Author
 from callctl.core.permissions import ALL_SCOPES
 from callctl.features.calls.store import StoredCall
 from callctl.features.numbers.request_model import NewOffer
+from callctl.features.routing.numbers import RoutingNumbers
 from callctl.http.endpoint import Actor
 from tests.clients.conftest import make_call, store_calls
 from tests.console.conftest import SignIn
@@ -40,6 +43,9 @@ async def test_a_transfer_is_set_aside_once_and_paid_when_somebody_else_approves
     await form.locator("[name=amount]").fill("12,5")
     await form.get_by_role("button").click()
     await expect(page.locator(".note.red")).to_contain_text("is no amount")
+    await form.locator("[name=amount]").fill("-5")
+    await form.get_by_role("button").click()
+    await expect(page.locator(".note.red")).to_contain_text("an amount is more than nothing")
     await form.locator("[name=amount]").fill("12.5")
     await form.locator("[name=note]").fill("<b>August")
     key = await form.locator("[name=key]").input_value()
@@ -121,10 +127,19 @@ def came_in(account: int, number: str | None) -> StoredCall:
     return replace(call, record=record, to_number="+3612340003")
 
 
+async def clear_default(house: House) -> None:
+    """No number is the one that the customer's calls show, whatever was bought before."""
+    account = await house.daemon.db.fetchval("select id from accounts where code = 'shop'")
+    numbers = RoutingNumbers(house.daemon.routing)
+    async with numbers.set_default(account, None, Author("sara")):
+        pass
+
+
 async def test_a_number_is_set_aside_and_bought_at_the_price_that_was_shown(
     sign_in: SignIn, house: House
 ) -> None:
     before = await available(house)
+    await clear_default(house)
     page = await sign_in("sara")
     await page.goto("/number-shop?country=hu&pattern=*0003")
     row = page.locator("tr", has_text="+3612340003")
@@ -134,6 +149,8 @@ async def test_a_number_is_set_aside_and_bought_at_the_price_that_was_shown(
     facts = page.locator("dl.facts")
     await expect(facts).to_contain_text("5.00 USD")
     await page.locator("[name=to]").select_option("hunt_group:desk")
+    await page.get_by_label("Label").fill("<b>Front desk")
+    await expect(page.locator("main")).to_contain_text("this one becomes it")
     pay = page.get_by_role("button", name="Pay")
     await page.locator("[name=first]").evaluate("field => { field.value = '1' }")
     await pay.click()
@@ -141,11 +158,13 @@ async def test_a_number_is_set_aside_and_bought_at_the_price_that_was_shown(
     assert before == await available(house)
     shown = (await pay.inner_text()).split()[1]
     await pay.click()
-    await expect(page.locator("[role=status]")).to_contain_text("Bought")
+    await expect(page.locator("[role=status]")).to_contain_text("It is the number that your calls")
     await expect(page.locator("tr", has_text="+3612340003")).to_contain_text("not tried yet")
     assert before - await available(house) == round(float(shown) * 100) > 0
     bought = page.locator("tr", has_text="+3612340003")
     await expect(bought.get_by_role("link", name="hunt group desk")).to_be_visible()
+    await expect(bought).to_contain_text("<b>Front desk")
+    await expect(bought.locator("td", has_text="Test")).to_contain_text("costs what any call does")
     await expect(page.locator("tr", has_text="shown by calls out")).to_have_count(1)
     await expect(page.get_by_role("link", name="Numbers in the routing")).to_be_visible()
     await bought.get_by_role("link", name="+3612340003").click()
@@ -189,6 +208,26 @@ async def test_a_number_is_set_aside_and_bought_at_the_price_that_was_shown(
     await expect(page).to_have_url(re.compile(f"/calls/{test_call}$"))
     await expect(page.locator("main")).to_contain_text("+3612340003")
     await db.execute("delete from calls where id = any($1)", [customer, test_call])
+
+
+async def test_a_number_beside_the_one_that_calls_show_takes_its_place_only_when_asked(
+    sign_in: SignIn,
+) -> None:
+    page = await sign_in("sara")
+    for number in ("+3612340004", "+3612340005"):
+        await page.goto("/number-shop/buy?" + urlencode({"number": number}))
+        await page.locator("[name=to]").select_option("extension:301")
+        await page.get_by_role("button", name="Pay").click()
+        await expect(page.locator("tr", has_text=number)).to_be_visible()
+    await expect(page.locator("[role=status]")).to_have_text("Bought, paid, and routed.")
+    await page.goto("/number-shop/buy?" + urlencode({"number": "+3612340008"}))
+    await expect(page.get_by_role("button", name="Pay")).to_be_visible()
+    await expect(page.locator("main")).not_to_contain_text("this one becomes it")
+    await page.goto("/numbers")
+    row = page.locator("tr", has_text="+3612340005")
+    await row.get_by_role("button", name="Show it by calls out").click()
+    await expect(row).to_contain_text("shown by calls out")
+    await expect(page.locator("tr", has_text="shown by calls out")).to_have_count(1)
 
 
 async def test_a_wish_is_answered_bought_and_another_taken_back(

@@ -11,6 +11,7 @@ from callctl.core.errors import CallctlError
 from callctl.core.numbers.kinds import NumberType
 from callctl.core.permissions import Scope
 from callctl.features.numbers.model import NumberItem, OfferItem
+from callctl.features.routing.structs import Document
 
 _REFUSALS = (
     "invalid_field", "not_found", "conflict", "already_exists", "insufficient_funds",
@@ -31,6 +32,7 @@ def routes(desk: Desk) -> list[web.AbstractRouteDef]:
         [
             ("GET", "/numbers", own, read),
             ("POST", "/numbers/{id}/test", test, buy_),
+            ("POST", "/numbers/{id}/default", make_default, buy_),
             ("GET", "/numbers/{id}/test", tested, Scope.CALLS_READ),
             ("GET", "/number-shop", shop, read),
             ("POST", "/number-shop/hold", hold, buy_),
@@ -50,6 +52,7 @@ async def own(visit: Visit, error: CallctlError | None = None) -> web.Response:
     looks = asked.get("look", "")
     look = int(looks) if looks.isascii() and looks.isdecimal() and len(looks) < 4 else 0
     cursor = asked.get("cursor")
+    routing = await _routing(visit)
     return visit.page(
         "numbers/own.html",
         error.status if error else 200,
@@ -57,7 +60,8 @@ async def own(visit: Visit, error: CallctlError | None = None) -> web.Response:
         next_look=words.query({"cursor": cursor, "look": look + 1}) if look < _MOST_LOOKS else "",
         may_buy=visit.may(Scope.NUMBERS_BUY),
         is_free=is_free,
-        ways=await _ways(visit),
+        ways=_ways(routing),
+        labels={did.number: did.label for did in routing.dids} if routing else {},
         may_route=visit.may(Scope.ROUTING_WRITE),
         may_see_calls=visit.may(Scope.CALLS_READ),
         error=error,
@@ -72,6 +76,17 @@ async def test(visit: Visit) -> web.StreamResponse:
             raise
         return await own(visit, error)
     return visit.go("/numbers", "tested")
+
+
+async def make_default(visit: Visit) -> web.StreamResponse:
+    """The one that calls show from now on, where no other rule gives a number."""
+    try:
+        await visit.send("PATCH", f"/numbers/{visit.path('id')}", {"default": True})
+    except CallctlError as error:
+        if error.code not in _REFUSALS:
+            raise
+        return await own(visit, error)
+    return visit.go("/numbers", "saved")
 
 
 async def tested(visit: Visit) -> web.StreamResponse:
@@ -138,6 +153,7 @@ async def confirm(
     """The whole price before anything is paid. `wish_id`: of the wish that the number answers."""
     asked = visit.request.query.get("wish", "")
     number = (form or visit.request.query).get("number", "")
+    routing = await _routing(visit)
     return visit.page(
         "numbers/buy.html",
         error.status if error else 200,
@@ -146,6 +162,7 @@ async def confirm(
         wish=wish_id or (asked if asked.isdecimal() else None),
         targets=await _targets(visit),
         wallet=await visit.get("/wallet") if visit.may(Scope.LEDGER_READ) else None,
+        becomes_default=routing is not None and not routing.account.caller_id_number,
         form=form or {},
         error=error,
     )
@@ -161,7 +178,7 @@ async def buy(visit: Visit) -> web.StreamResponse:
         if error.code not in _REFUSALS:
             raise
         return await confirm(visit, error, form)
-    return visit.go("/numbers", "taken" if is_free(bought) else "bought")
+    return _owned(visit, bought)
 
 
 async def wishes(
@@ -208,12 +225,18 @@ async def accept(visit: Visit) -> web.StreamResponse:
     try:
         await _require_price(visit, form, form.get("number", ""))
         path = f"/number-requests/{visit.path('id')}/accept"
-        await visit.send_once(form, "POST", path, form.sent("to", "label"))
+        bought = await visit.send_once(form, "POST", path, form.sent("to", "label"))
     except CallctlError as error:
         if error.code not in _REFUSALS:
             raise
         return await confirm(visit, error, form, visit.path("id"))
-    return visit.go("/numbers", "bought")
+    return _owned(visit, bought)
+
+
+def _owned(visit: Visit, bought: NumberItem) -> web.Response:
+    """What was got, and what it has changed for calls out."""
+    notice = "taken" if is_free(bought) else "bought"
+    return visit.go("/numbers", f"{notice}_default" if bought.default else notice)
 
 
 def is_free(number: NumberItem) -> bool:
@@ -238,14 +261,21 @@ async def _require_price(visit: Visit, form: Form, number: str) -> None:
         raise CallctlError("conflict", "the price is another one by now: look at it again")
 
 
-async def _ways(visit: Visit) -> dict[str, list[str]] | None:
-    """Where calls to each number of the routing go, those that are not of a shop included; None
-    for who may not see the routing."""
+async def _routing(visit: Visit) -> Document | None:
+    """The account's routing, in which a number's label and the default one stand; None for who may
+    not see it."""
     if not visit.may(Scope.ROUTING_READ):
         return None
+    document: Document = await visit.get("/routing")
+    return document
+
+
+def _ways(routing: Document | None) -> dict[str, list[str]] | None:
+    """Where calls to each number go, those that are not of a shop included."""
+    if routing is None:
+        return None
     return {
-        did.number: [did.to] if isinstance(did.to, str) else list(did.to)
-        for did in (await visit.get("/routing")).dids
+        did.number: [did.to] if isinstance(did.to, str) else list(did.to) for did in routing.dids
     }
 
 
