@@ -95,6 +95,8 @@ async def test_all_extensions_are_arranged_and_moved_by_keys_and_by_drag(
     assert await places(house) == [("201", 0, 0), ("202", 1, 0), ("203", 2, 0), ("204", 3, 0)]
     place = page.locator("[data-place]", has_text="203")
     await place.focus()
+    # The keys are the script's.
+    await page.wait_for_load_state("load")
     # Over 202 and 201 there is no way out of the map; then down, and back.
     await page.keyboard.press("ArrowDown")
     await page.keyboard.press("ArrowLeft")
