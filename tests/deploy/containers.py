@@ -58,6 +58,9 @@ def build_images() -> None:
     assert done.returncode == 0, f"scripts/image\n{done.stdout}\n{done.stderr}"
 
 
+_END_OF_OUTPUT = "and that was all"
+
+
 def image_config(image: str) -> dict[str, Any]:
     """Its user, command, environment, health check."""
     inspected = json.loads(buildah("inspect", "--type", "image", f"localhost/{image}:{TAG}"))
@@ -103,13 +106,18 @@ class Container:
         return ["buildah", "run", "--isolation", "chroot", *options, self.name, "--", *words]
 
     def run(self, *words: str, **options: Any) -> str:
-        """The output of a command that ends well."""
-        command = self.command(*words, **options)
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
-        )
-        assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
+        """The output of a command that ends well, run again where buildah loses it: it copies the
+        output itself, and on a busy machine does not always wait for its end."""
+        marked = ("sh", "-c", '"$@" && echo "$0"', _END_OF_OUTPUT, *words)
+        for _ in range(3):
+            done = subprocess.run(
+                self.command(*marked, **options),
+                capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout}\n{done.stderr}"
+            if done.stdout.endswith(f"{_END_OF_OUTPUT}\n"):
+                return done.stdout.removesuffix(f"{_END_OF_OUTPUT}\n")
+        raise AssertionError(f"buildah lost the output of {' '.join(words)} three times")
 
     def close(self) -> None:
         buildah("rm", self.name)
