@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 from callctl.demo.sip import Answer, Phone, RingOut
 from tests.asterisk.scenarios.conftest import OwnDatabase
 from tests.asterisk.scenarios.desk import Desk, admin, live
-from tests.asterisk.scenarios.office import Office
+from tests.asterisk.scenarios.office import RECORD_SECONDS, Office
 
 pytestmark = pytest.mark.asterisk
 
@@ -234,6 +234,9 @@ async def test_first_steps_are_ticked_by_what_happens(office: Office, page: Page
     await call.get_by_role("button", name="Ring 101").click()
     office.expected = 1
     await agent.answered()
+    async with asyncio.timeout(RECORD_SECONDS):
+        while "Echo" not in await office.stack.asterisk.cli("core show channels concise"):
+            await asyncio.sleep(0.05)
     await agent.hang_up()
     await agent.ended()
     await expect(call.locator("h2")).to_contain_text("done")
