@@ -109,8 +109,9 @@ def made_upon(
     except msgspec.ValidationError as error:
         raise CallctlError("invalid_field", str(error), "object") from None
     made = dict(present)
-    for name in struct.__struct_fields__:
-        if getattr(ours, name) != getattr(before, name):
+    for field in msgspec.structs.fields(struct):
+        if getattr(ours, field.name) != getattr(before, field.name):
+            name = field.encode_name
             made.pop(name, None)
             made |= {name: one[name]} if name in one else {}
     return made
