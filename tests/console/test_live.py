@@ -28,12 +28,18 @@ async def kept(house: House, *place: object) -> None:
     await eventually(there, f"{place} is kept")
 
 
-async def test_the_actions_are_those_that_one_may_take_and_keep_nobody_out(
-    sign_in: SignIn, house: House
-) -> None:
+def talking(house: House) -> bytes:
+    """Begins a call of two extensions, 201 and 202, and returns the rows of its end."""
     rows = rows_at("internal", time.time() - 2).splitlines(keepends=True)
     joined = max(n for n, row in enumerate(rows) if b"BRIDGE_ENTER" in row) + 1
     house.write(b"".join(rows[:joined]))
+    return b"".join(rows[joined:])
+
+
+async def test_the_actions_are_those_that_one_may_take_and_keep_nobody_out(
+    sign_in: SignIn, house: House
+) -> None:
+    end = talking(house)
     head, leader = await sign_in("hanna"), await sign_in("max")
     await leader.set_viewport_size(PHONE)
     for page, may_listen in ((head, True), (leader, False)):
@@ -55,16 +61,14 @@ async def test_the_actions_are_those_that_one_may_take_and_keep_nobody_out(
     await stays.get_by_role("button", name="Hang up").click()
     await expect(stays.locator("[name=from]")).to_have_value("")
     await expect(stays.locator(".note.red")).to_be_visible()
-    house.write(b"".join(rows[joined:]))
+    house.write(end)
     await expect(head.get_by_role("region", name="Calls now")).to_have_count(0)
 
 
 async def test_one_listens_by_a_phone_that_is_not_in_the_call(
     sign_in: SignIn, house: House
 ) -> None:
-    rows = rows_at("internal", time.time() - 2).splitlines(keepends=True)
-    joined = max(n for n, row in enumerate(rows) if b"BRIDGE_ENTER" in row) + 1
-    house.write(b"".join(rows[:joined]))
+    end = talking(house)
     page, db = await sign_in("hanna"), house.daemon.db
     ring = page.locator(".acts [name=from]")
     await db.execute("update users set extension = null where login = 'max'")
@@ -81,7 +85,7 @@ async def test_one_listens_by_a_phone_that_is_not_in_the_call(
         await expect(page.get_by_role("button", name="Actions")).to_have_count(1)
         await expect(ring).to_have_value(offered)
     await db.execute("update users set extension = '201' where login = 'max'")
-    house.write(b"".join(rows[joined:]))
+    house.write(end)
     await expect(page.get_by_role("region", name="Calls now")).to_have_count(0)
 
 

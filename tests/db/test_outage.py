@@ -116,12 +116,19 @@ def _parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
+async def _connect_impatiently(
+    postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> Database:
+    """By one connection that gives up soon."""
+    monkeypatch.setattr(pool, "_STATEMENT_SECONDS", 0.5)
+    monkeypatch.setattr(pool, "_BUSY_SECONDS", 0.2)
+    return await Database.connect(postgres.url, max_connections=1)
+
+
 async def test_a_server_that_stands_still_is_unavailable_not_a_bug(
     postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "_STATEMENT_SECONDS", 0.5)
-    monkeypatch.setattr(pool, "_BUSY_SECONDS", 0.2)
-    db = await Database.connect(postgres.url, max_connections=1)
+    db = await _connect_impatiently(postgres, monkeypatch)
     with _standing_still(await db.fetchval("select pg_backend_pid()")):
         assert await _is_unavailable(db)
     assert await _recovers(db)
@@ -131,9 +138,7 @@ async def test_a_server_that_stands_still_is_unavailable_not_a_bug(
 async def test_a_server_that_stands_still_in_a_transaction_is_unavailable_too(
     postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "_STATEMENT_SECONDS", 0.5)
-    monkeypatch.setattr(pool, "_BUSY_SECONDS", 0.2)
-    db = await Database.connect(postgres.url, max_connections=1)
+    db = await _connect_impatiently(postgres, monkeypatch)
 
     async def read_twice() -> None:
         async with db.transaction() as connection:

@@ -68,18 +68,17 @@ async def block(visit: Visit) -> web.StreamResponse:
     return _form(visit, KINDS["blocklist"], "", {"match": number}, await document_of(visit))
 
 
+def _look_for(document: dict[str, Any], kind: ObjectKind, name: str) -> dict[str, Any] | None:
+    there = (as_object(one, kind.key) for one in document.get(kind.field, []))
+    return next((one for one in there if str(one.get(kind.key)) == name), None)
+
+
 def _find(document: dict[str, Any], kind: ObjectKind, name: str) -> dict[str, Any]:
-    for one in document.get(kind.field, []):
-        found = as_object(one, kind.key)
-        if str(found.get(kind.key)) == name:
-            return found
-    raise CallctlError("not_found", f"there is no {kind.one} {name}")
-
-
-def _is_there(document: dict[str, Any], kind: ObjectKind, name: str) -> bool:
-    return any(
-        str(as_object(one, kind.key).get(kind.key)) == name for one in document.get(kind.field, [])
-    )
+    """Raises CallctlError("not_found")."""
+    found = _look_for(document, kind, name)
+    if found is None:
+        raise CallctlError("not_found", f"there is no {kind.one} {name}")
+    return found
 
 
 def _form(
@@ -205,7 +204,7 @@ async def _confirm_again(visit: Visit, form: Form) -> web.StreamResponse:
         return await review(visit, clash=True)
     kind, name, one = _sent(form)
     document = await document_of(visit)
-    still = name if _is_there(document, kind, name) else ""
+    still = name if _look_for(document, kind, name) else ""
     try:
         if name and one is not None:
             base = _find(await _document_at(visit, form["revision"]), kind, name)

@@ -167,8 +167,9 @@ class LiveDesk:
         """Before the calls of these channels are stored: that a call rings is no news when it is
         over, and must not be told after its end. Events are told in the order in which their
         transactions began, so that news on their way are waited for."""
+        over = frozenset(uniqueids)
         async with self._writing:
-            kept = [n for n in self._news if n.call.call_id not in set(uniqueids)]
+            kept = [n for n in self._news if n.call.call_id not in over]
             self._news = deque(kept, maxlen=MOST_NEWS)
 
     async def run(self) -> None:
