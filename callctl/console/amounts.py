@@ -11,6 +11,7 @@ from callctl.core.money.currencies import MAX_AMOUNT, exponent_of, format_amount
 
 _DIGITS = r"0|[1-9][0-9]*"
 _PLAIN = re.compile(rf"({_DIGITS})(?:\.([0-9]+))?", re.ASCII)
+_ONE_COMMA = re.compile(r"[0-9]+,[0-9]{3}", re.ASCII)
 _SPACES = "[ \u00a0\u202f]"
 """Where a language prints one of them between groups, people type another."""
 
@@ -20,7 +21,7 @@ def read_amount(text: str, currency: str) -> int:
     minor units; the currency may stand behind it, as it is printed.
 
     Raises ValueError, in the page's language. What can be read in two ways, as ``1.500`` on a
-    Vietnamese page, is refused: money is not guessed.
+    Vietnamese page, or ``1,500`` of a currency with thousandths, is refused: money is not guessed.
     """
     exponent = exponent_of(currency)
     written = text.removesuffix(currency).strip()
@@ -29,6 +30,9 @@ def read_amount(text: str, currency: str) -> int:
     readings = _readings(written, spoken().locale)
     if exponent == 0:
         readings = {one for one in readings if not one[1]} or readings
+    if readings and exponent == 3 and _ONE_COMMA.fullmatch(written):
+        # As a page of another language prints it, a thousandth of what it is on this one.
+        readings.add((written[:-4], written[-3:]))
     if len(readings) != 1:
         raise ValueError(_expected(currency))
     ((whole, decimals),) = readings

@@ -1,5 +1,6 @@
 """Amounts as people write them into forms."""
 
+import contextlib
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -61,6 +62,30 @@ def test_what_reads_in_two_ways_is_not_guessed() -> None:
     assert "1.000,50" in refusal("1.500")
     assert read_amount("1.500", "VND") == 1500
     assert "1.000,500" in refusal("1.500", "KWD")
+
+
+@pytest.mark.parametrize("printed_in", LANGUAGES)
+@pytest.mark.parametrize("read_in", LANGUAGES)
+@pytest.mark.parametrize("currency", ["USD", "VND", "KWD"])
+def test_what_one_language_prints_is_no_other_amount_in_another(
+    printed_in: str, read_in: str, currency: str
+) -> None:
+    for minor in (1_500, 12_500, 123_456, 999_000, 1_234_567):
+        speak(Language(printed_in, UTC))
+        printed = (words.money(minor, currency), words.plain_amount(minor, currency))
+        speak(Language(read_in, UTC))
+        for text in printed:
+            with contextlib.suppress(ValueError):
+                assert read_amount(text, currency) == minor
+
+
+def test_a_comma_before_three_digits_is_a_doubt_where_there_are_thousandths() -> None:
+    for text in ("12,500", "1234,500"):
+        assert "1,000.500 or 1000.500" in refusal(text, "KWD")
+    assert read_amount("12,500.000", "KWD") == read_amount("12500", "KWD") == 12_500_000
+    assert read_amount("1,250,000", "KWD") == 1_250_000_000
+    speak(Language("hu", UTC))
+    assert read_amount("12,500", "KWD") == 12_500
 
 
 def test_less_than_nothing_and_too_much_are_told_apart() -> None:
