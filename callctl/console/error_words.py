@@ -16,8 +16,11 @@ MOST_DETAILS = 20
 _FIELDS = {"since": N_("From day"), "until": N_("To day")}
 """Fields of the API that the pages call something else."""
 
-_SEGMENT = re.compile(r"(\w+)(?:\[(\d+)\])?")
-_OBJECT = re.compile(rf"\b({'|'.join(KINDS)})\[(\d+)\]")
+_INDEX = r"\[([0-9]{1,9})\]"
+"""Longer ones are no place in a document: somebody wrote them, and no number is made of them."""
+
+_SEGMENT = re.compile(rf"(\w+)(?:{_INDEX})?")
+_OBJECT = re.compile(rf"\b({'|'.join(KINDS)}){_INDEX}")
 _SAYINGS = (
     (r"Expected str matching regex .*", N_("has a sign that cannot be there")),
     (r"Expected array of length >= 1", N_("choose at least one")),

@@ -73,3 +73,10 @@ def test_a_missing_right_is_said_without_its_scope() -> None:
 )
 def test_a_place_has_the_name_that_the_page_gives_it(path: str, said: str) -> None:
     assert place_in_words(path) == said
+
+
+def test_of_a_page_of_digits_that_somebody_wrote_no_number_is_made() -> None:
+    """Python refuses to, and then there would be no page that says what is wrong."""
+    hostile = f"extensions[{'9' * 5000}]"
+    assert hostile in sentence(CallctlError("not_found", f"there is no hunt group {hostile}"))
+    assert place_in_words(f"body.{hostile}")
