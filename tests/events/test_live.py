@@ -5,12 +5,15 @@ import asyncio
 import pytest
 
 from callctl.app.live import ongoing_call
-from callctl.core.calls.live import LiveCalls
+from callctl.core.calls.live import LiveCall, LiveCalls
+from callctl.core.routing.plan import Direction
 from callctl.core.scope import CallScope
 from callctl.db.pool import Database
+from callctl.features.events.live import LiveDesk
+from callctl.features.events.model import LiveCallView
 from tests.history.conftest import Desk
 
-from .conftest import eventually, following, rows_now
+from .conftest import Following, eventually, following, rows_now
 
 LIVE = ["call.ringing", "call.answered"]
 
@@ -148,6 +151,26 @@ async def test_an_event_that_cannot_be_written_holds_up_no_other(desk: Desk) -> 
         bad.account_id = 999_999  # an account that was deleted meanwhile
         await now.live.flush()
         assert {data["direction"] for _, _, data in await now.events()} == {"outbound"}
+
+
+async def test_a_mistake_about_one_call_holds_up_no_other(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view_of = LiveDesk.view_of
+
+    def broken(live: LiveDesk, call: LiveCall, now_us: int) -> LiveCallView:
+        if call.direction is Direction.INBOUND:
+            raise KeyError("a mistake")
+        return view_of(live, call, now_us)
+
+    monkeypatch.setattr(LiveDesk, "view_of", broken)
+    async with following(desk) as now:
+        desk.write(b"".join(rows_now("answered")[:7] + rows_now("outbound", seconds_ago=5)[:7]))
+        await eventually(lambda: told_outbound(now), "what goes out is told")
+
+
+async def told_outbound(now: Following) -> bool:
+    return {data["direction"] for _, _, data in await now.events()} == {"outbound"}
 
 
 async def test_a_mistake_in_following_calls_keeps_no_call_from_being_stored(

@@ -205,9 +205,21 @@ class LiveDesk:
         self._news = deque((n for n in self._news if id(n) not in written), maxlen=MOST_NEWS)
 
     async def _write(self, batch: Sequence[LiveNews]) -> None:
-        events = [self._event(news) for news in batch]
+        events = list(self._events(batch))
         async with self._db.transaction() as connection:
             await append_events(connection, events)
+
+    def _events(self, batch: Sequence[LiveNews]) -> Iterator[OutboxEvent]:
+        """Without those that a mistake of ours keeps from being made: tried again, it would be
+        made again, and all others would wait for ever."""
+        for news in batch:
+            try:
+                yield self._event(news)
+            except CallctlError:
+                raise
+            except Exception:
+                UNITS_FAILED.labels("live").inc()
+                log.exception("live_event_lost", call_id=news.call.call_id)
 
     def _event(self, news: LiveNews) -> OutboxEvent:
         call = news.call
