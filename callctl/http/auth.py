@@ -125,7 +125,10 @@ class Origin:
         raise CallctlError("cross_origin", "this request does not come from this console's pages")
 
     def _is_own(self, request: web.Request, origin: str) -> bool:
-        given = urlsplit(origin)
+        try:
+            given = urlsplit(origin)
+        except ValueError:
+            return False
         if self._public is not None:
             return (given.scheme, given.netloc) == (self._public.scheme, self._public.netloc)
         return given.netloc == request.host

@@ -40,6 +40,7 @@ async def test_a_session_reads_and_writes_from_its_own_pages(api: Api) -> None:
     [
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
         {},
