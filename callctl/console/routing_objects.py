@@ -12,6 +12,10 @@ from callctl.console.language import N_
 from callctl.console.week import DAYS, weekly_lines
 from callctl.core.errors import CallctlError
 from callctl.features.routing.objects import KIND_OF_FIELD
+from callctl.features.routing.source import SourceError, read_yaml
+
+_MOST_TEXT = 100_000
+"""Characters of an object that is written as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +122,17 @@ def made_upon(
 
 
 def _of_text(text: str) -> dict[str, Any]:
+    if len(text) > _MOST_TEXT:
+        raise CallctlError("invalid_field", f"is too long: {_MOST_TEXT} at most", "text")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        # Refuses what would take all the memory or time there is: aliases of aliases, great depth.
+        read_yaml(text)
+        value = yaml.load(text, Loader=yaml.CSafeLoader)
+    except SourceError as error:
+        place = f"line {error.line}: " if error.line else ""
+        raise CallctlError("invalid_field", f"{place}{error.message}", "text") from None
+    except (yaml.YAMLError, ValueError) as error:
+        # A date as 2026-13-01, a number of thousands of digits.
         raise CallctlError("invalid_field", f"this is not YAML: {error}", "text") from None
     if not isinstance(value, dict):
         raise CallctlError("invalid_field", "write fields, as name: value", "text")
