@@ -138,6 +138,19 @@ async def test_what_is_wrong_is_named_and_the_form_keeps_what_was_written(page: 
     await page.fill("[name=text]", "name: [")
     await page.get_by_role("button", name="Look at the change").click()
     await expect(page.locator(".note.red")).to_contain_text("YAML")
+    await expect(page.locator("[name=text]")).to_have_value("name: [")
+
+
+async def test_an_object_that_nobody_can_read_is_refused_and_not_our_fault(
+    page: Page, house: House
+) -> None:
+    for carried in ("[", '{"a":' * 50_000):
+        answer = await page.request.post(
+            "/routing/apply",
+            form={"kind": "trunks", "was": "trunk", "object": carried},
+            headers={"Origin": house.url},
+        )
+        assert answer.status == 422, carried[:10]
 
 
 async def _changed_by_another(house: House, *changes: tuple[str, str]) -> None:

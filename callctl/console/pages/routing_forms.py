@@ -232,7 +232,7 @@ def _sent(form: Form) -> tuple[ObjectKind, str, dict[str, Any] | None]:
         return kind, name, None
     try:
         return kind, name, msgspec.json.decode(form["object"], type=dict[str, Any])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise CallctlError("invalid_field", f"is no object: {error}", "object") from None
 
 
