@@ -64,9 +64,9 @@ class Reads(Protocol):
 class Database:
     """A pool that opens connections when they are needed, so that order of start does not matter.
 
-    Every method raises CallctlError("database_unavailable") quickly when PostgreSQL is away or its
-    disk is full, and works again as soon as that is over. Other errors are asyncpg's own (unique
-    violations, …).
+    Every method raises CallctlError("database_unavailable") quickly when PostgreSQL is away, its
+    disk is full or it takes no writes, and works again as soon as that is over. Other errors are
+    asyncpg's own (unique violations, …).
     """
 
     def __init__(self, pool: Any, planned_once: Any = None) -> None:
@@ -210,6 +210,9 @@ def _unavailable_if_gone() -> Iterator[None]:
         raise _unavailable(f"PostgreSQL cannot be reached: {error}") from error
     except asyncpg.DiskFullError as error:
         raise _unavailable(f"PostgreSQL's disk is full: {error}") from error
+    except asyncpg.ReadOnlySQLTransactionError as error:
+        # A standby that nobody has promoted, or one that was made read-only.
+        raise _unavailable(f"PostgreSQL takes no writes: {error}") from error
     except TimeoutError:
         # A host that vanished without a word, or a lock that is never let go: of a statement, of
         # the end of its transaction, or as it is taken back, after which asyncpg has ended the

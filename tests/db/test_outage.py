@@ -173,6 +173,13 @@ async def test_a_full_disk_of_the_server_is_told_as_such(db: Database) -> None:
     await db.check()
 
 
+async def test_a_server_that_takes_no_writes_is_told_as_such(db: Database) -> None:
+    with pytest.raises(CallctlError, match="takes no writes: cannot execute INSERT") as caught:
+        await db.execute("set transaction read only; insert into accounts default values")
+    assert caught.value.code == "database_unavailable"
+    await db.check()
+
+
 async def test_a_wrong_argument_is_a_bug_not_unavailable(db: Database) -> None:
     with pytest.raises(asyncpg.DataError):
         await db.fetchval("select $1::int", "one")
