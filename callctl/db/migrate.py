@@ -10,6 +10,9 @@ from typing import Any
 import asyncpg
 
 from callctl.resources import resource_dir
+from callctl.telemetry.log import get_logger
+
+log = get_logger("callctl.migrate")
 
 _FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 
@@ -78,8 +81,12 @@ async def migrate(database_url: str, directory: Path | None = None) -> list[str]
         await connection.execute("select pg_advisory_lock($1)", _LOCK)
         await connection.execute("set client_min_messages = warning")
         await connection.execute(_CREATE_TABLE)
-        pending = pending_migrations(migrations, await _applied(connection))
+        applied = await _applied(connection)
+        pending = pending_migrations(migrations, applied)
         for migration in pending:
+            if applied:
+                # It can take minutes where there are millions of calls.
+                log.info("migration_begins", file=migration.name)
             await _apply(connection, migration)
         return [migration.name for migration in pending]
     finally:

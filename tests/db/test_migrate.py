@@ -6,6 +6,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import structlog
 
 from callctl.core.errors import CallctlError
 from callctl.db.embedded import EmbeddedPostgres
@@ -35,6 +36,14 @@ async def test_each_file_is_applied_once_in_order(empty_url: str, directory: Pat
     assert await migrate(empty_url, directory) == []
     (directory / "0003_three.sql").write_text("alter table two add b int;")
     assert await migrate(empty_url, directory) == ["0003_three.sql"]
+
+
+async def test_what_an_upgrade_waits_for_is_in_the_log(empty_url: str, directory: Path) -> None:
+    with structlog.testing.capture_logs() as lines:
+        await migrate(empty_url, directory)
+        (directory / "0003_three.sql").write_text("alter table two add b int;")
+        await migrate(empty_url, directory)
+    assert [line["file"] for line in lines] == ["0003_three.sql"]
 
 
 async def test_runners_at_the_same_time_apply_each_file_once(
