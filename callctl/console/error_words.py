@@ -11,6 +11,7 @@ from callctl.console.routing_objects import KINDS
 from callctl.console.routing_words import field_in_words, kind_in_words
 from callctl.console.words import money
 from callctl.core.errors import CallctlError
+from callctl.core.permissions import SCOPE_MEANINGS
 
 MOST_DETAILS = 20
 _FIELDS = {"since": N_("From day"), "until": N_("To day")}
@@ -37,6 +38,8 @@ _PATTERNS = tuple((re.compile(pattern), said) for pattern, said in _SAYINGS)
 def sentence(error: CallctlError) -> str:
     """The field is named where there is one."""
     if error.code == "forbidden" and isinstance(error.detail, Mapping):
+        if "scopes" in error.detail:
+            return gettext("Rights that you lack yourself cannot be given or taken.")
         return gettext("You have not been given the right to this.")
     told = _told_alone(error)
     if told is not None:
@@ -55,6 +58,8 @@ def details(error: CallctlError) -> Iterator[str]:
     found: Any = error.detail
     if isinstance(found, str):
         yield found
+    if isinstance(found, Mapping) and "scopes" in found:
+        yield from (SCOPE_MEANINGS.get(one, one) for one in found["scopes"])
     if isinstance(found, Mapping) and "shortfall" in found:
         missing = money(found["shortfall"], found.get("currency"))
         yield gettext("Missing: {amount}").format(amount=missing)

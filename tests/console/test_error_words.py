@@ -7,7 +7,10 @@ import pytest
 
 from callctl.console.error_words import details, place_in_words, sentence
 from callctl.core.errors import CallctlError
+from callctl.core.permissions import Scope
+from callctl.features.people.users import require_givable
 from callctl.http.decode import field_error
+from callctl.http.endpoint import Actor
 
 
 class Form(msgspec.Struct):
@@ -58,6 +61,16 @@ def test_several_mistakes_are_told_one_by_one() -> None:
 def test_a_missing_right_is_said_without_its_scope() -> None:
     error = CallctlError("forbidden", "this needs the scope x:y", detail={"scope": "x:y"})
     assert "x:y" not in sentence(error)
+
+
+def test_rights_that_one_cannot_give_are_named_by_what_they_are_for() -> None:
+    actor = Actor(1, "lea", frozenset())
+    with pytest.raises(CallctlError) as refused:
+        require_givable(actor, frozenset({Scope.RECORDINGS_READ, Scope.REPORTS_READ}))
+    assert "you lack yourself" in sentence(refused.value)
+    assert list(details(refused.value)) == [
+        "Listen to recordings and download them.", "Read reports and the dashboard.",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
