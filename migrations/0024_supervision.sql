@@ -2,6 +2,9 @@
 -- nobody: their record stays in the list of calls, and is in no sum (docs/adr/0009). All else is as in
 -- 0017. The other views read this one.
 
+-- Before the view, in the order of those who write calls: a daemon that runs meanwhile waits.
+lock table calls in share row exclusive mode;
+
 create or replace view call_facts as
 select c.id as call,
        c.account_id,
